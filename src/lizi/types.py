@@ -1,0 +1,262 @@
+"""The nouns of the house. Imports nothing of ours.
+
+All values are frozen, slotted and keyword-only, except `Exchange`, the one mutable
+object, which the corridor owns for one request's life. Money is an integer of
+micro-units (1/1,000,000) of one ledger currency; times are seconds: `*_at` on the
+wall clock (Unix time), `*_mono` on the monotonic clock.
+
+`msgspec.Struct` and not a dataclass: a stream makes several events a chunk, and a
+frozen dataclass costs five times as much to make (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
+
+Json: TypeAlias = Any
+"""A parsed JSON tree: dict, list, str, int, float, bool or None."""
+
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+Capability: TypeAlias = Literal["tools", "images", "json_object", "json_schema"]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What one app may do. `None` means no limit of that kind."""
+
+    models: frozenset[str] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    streams: int | None = None
+    money_per_day_micros: int | None = None
+    money_per_month_micros: int | None = None
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """An authenticated app. Never a device or a user identity."""
+
+    app: str
+    key_id: str
+    plan: Plan
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Partner + model + region: what one attempt is sent to."""
+
+    partner: str
+    model: str
+    region: str
+    dialect: str
+    base_url: str
+    credential: str
+    """A reference such as `env:ACME_KEY`, never the secret; the wall resolves it."""
+    price_key: str
+    weight: int = 1
+    capabilities: frozenset[Capability] = frozenset()
+    strict_schema: bool = False
+    """The partner is known to enforce `json_schema` strictly, so text may be released unheld."""
+    context_tokens: int | None = None
+
+
+# --- the request ---------------------------------------------------------------
+
+
+class JsonObjectFormat(Struct, frozen=True, kw_only=True):
+    """`response_format: {"type": "json_object"}`: any JSON object."""
+
+
+class JsonSchemaFormat(Struct, frozen=True, kw_only=True):
+    """`response_format: {"type": "json_schema", …}`: an object that the schema accepts."""
+
+    name: str
+    schema: dict[str, Json]
+
+
+class ChatRequest(Struct, frozen=True, kw_only=True):
+    """A typed view over the parsed JSON tree: only what Lizi acts on is modelled.
+
+    `messages`, `tools` and `tool_choice` stay in the shape of the OpenAI chat API, already
+    checked by `wire.openai`; a dialect builds the partner's request from them by a closed
+    schema, and never forwards the tree.
+    """
+
+    model: str
+    messages: list[dict[str, Json]]
+    stream: bool = False
+    include_usage: bool = False
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    tools: list[dict[str, Json]] | None = None
+    tool_choice: Json = None
+    parallel_tool_calls: bool | None = None
+    response_format: JsonObjectFormat | JsonSchemaFormat | None = None
+    reasoning_effort: str | None = None
+    format_floor: Literal["json_schema", "json_object", "prompt"] = "json_schema"
+    """The highest rung of the structured-output ladder that may still be tried (api.md §4.6)."""
+    repairs: bool = False
+    """Replaces the answer before it, which broke its contract; that attempt is not charged to the app."""
+    needs: frozenset[Capability] = frozenset()
+    """What a target must be able to do for this request to make sense there."""
+    dropped: tuple[str, ...] = ()
+    """Known, harmless fields that were dropped (`user`, `metadata`, `store` …): counted, never sent."""
+
+
+# --- what comes back -----------------------------------------------------------
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """Tokens of one attempt. `estimated` when the partner did not report them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+class Text(Struct, frozen=True):
+    """Answer text, as much as arrived."""
+
+    text: str
+
+
+class Reasoning(Struct, frozen=True):
+    """The model's reasoning text. Not shown to a device unless its protocol has a place for it."""
+
+    text: str
+
+
+class ToolDelta(Struct, frozen=True, kw_only=True):
+    """A part of tool call number `index`; `id` and `name` come once, `arguments` accumulate."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+class Retract(Struct, frozen=True, kw_only=True):
+    """What was shown must be withdrawn and replaced."""
+
+    replacement: str
+    reason_class: str
+
+
+class Finish(Struct, frozen=True):
+    """The model stopped, and why. A stream without it was cut."""
+
+    reason: FinishReason
+
+
+class Final(Struct, frozen=True, kw_only=True):
+    """A feature's checked result object."""
+
+    result: dict[str, Json]
+
+
+class Fault(Struct, frozen=True):
+    """The exchange failed; always the last event. `error` is a `lizi.errors.LiziError`."""
+
+    error: Any
+
+
+Event: TypeAlias = Text | Reasoning | ToolDelta | Usage | Retract | Finish | Final | Fault
+
+
+# --- what crosses the wall -----------------------------------------------------
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One HTTP request to a partner. `headers` never carries the credential: the wall adds it."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    credential: str
+    """Reference of the secret that the wall sends as `Authorization: Bearer …`; empty for none."""
+
+
+# --- accounting ----------------------------------------------------------------
+
+
+class Demand(Struct, frozen=True, kw_only=True):
+    """What an exchange may use at the most; reserved before it starts."""
+
+    tokens: int
+    money_micros: int
+    streams: int = 1
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """An Idempotency-Key in use: `key_hash` is keyed and bound to the app; the key itself is not kept."""
+
+    key_hash: str
+    exchange_id: str
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """A reservation. Settled exactly once, with what was really used."""
+
+    id: int
+    app: str
+    demand: Demand
+    reserved_at: float
+    quota_state: Literal["ok", "nearing"] = "ok"
+    """`nearing` from 80 % of the tightest limit on, so that an app can say so before it is refused."""
+    quota_resets_at: float | None = None
+    claim: Claim | None = None
+
+
+class Attempt(Struct, kw_only=True):
+    """One try at one target; becomes a ledger row."""
+
+    number: int
+    target: Target
+    started_at: float
+    ended_at: float = 0.0
+    status: int | None = None
+    outcome: str = "open"
+    """`ok`, `cancelled`, or the code of the error that ended it."""
+    finish: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_micros: int = 0
+    released: bool = False
+
+
+class Exchange(Struct, kw_only=True):
+    """One request's life. The only mutable noun; owned by the corridor."""
+
+    id: str
+    feature: str
+    """`chat`, or the name of a feature: `writing.proofread` …"""
+    started_at: float
+    started_mono: float
+    config_hash: str
+    app: str = ""
+    key_id: str = ""
+    model: str = ""
+    stream: bool = False
+    idempotency: str | None = None
+    """Keyed hash of app and Idempotency-Key, never the key itself."""
+    ended_at: float = 0.0
+    first_released_mono: float | None = None
+    outcome: str = "open"
+    """`ok`, `cancelled`, or the code of the error that ended it."""
+    finish: str | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    """What the app is charged for: the attempt that answered it."""
+    charged_micros: int = 0
+    spent_micros: int = 0
+    """What all attempts cost the maker; never less than charged for the same attempts."""
+    reserved_micros: int = 0
+    checks: dict[str, str] = field(default_factory=dict)
+    """Check name → `passed`, `failed`, `repaired`, `skipped` or `error`; never `passed` unless it ran."""
+    dropped_fields: tuple[str, ...] = ()
