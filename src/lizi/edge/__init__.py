@@ -1,0 +1,1 @@
+"""The wall: the only place with sockets, disk, clock and processes."""

@@ -1,0 +1,144 @@
+"""Manual and program say the same: examples load, pages are generated, versions agree, skips have reasons."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import lizi
+from lizi import config
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOW = 1_795_500_000.0  # 2026-11-24: after the dates in the examples
+
+NOT_RUN_IN_TESTS = {
+    "make bench": "minutes of measurement on a quiet machine; its results are committed",
+    "make run": "it serves until it is stopped; tests start the same `lizi serve --dev` themselves",
+}
+"""Commands that README shows and no test runs as they stand, each with its reason."""
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
+def test_every_example_loads(path: Path) -> None:
+    assert config.load(path, NOW).models
+
+
+def test_generated_pages_are_up_to_date(generate: ModuleType) -> None:
+    stale = [name for name, content in generate.pages().items() if (generate.REFERENCE / name).read_text(encoding="utf-8") != content]
+    assert stale == [], "`make docs` writes them"
+
+
+def test_every_setting_is_explained(generate: ModuleType) -> None:
+    bare = [line for line in generate.config_page().splitlines() if line.startswith("| `") and line.endswith("|  |")]
+    assert bare == []
+
+
+def test_every_command_says_what_it_does(generate: ModuleType) -> None:
+    assert [path for path, command in generate.commands() if not command.help] == []
+
+
+def test_the_version_is_the_first_one_in_the_changelog() -> None:
+    versions = re.findall(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == lizi.__version__
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    dead = []
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if "://" not in link and not link.startswith("mailto:") and not (page.parent / link).exists():
+                dead.append(f"{page.relative_to(ROOT)}: {link}")
+    assert dead == []
+
+
+def runs() -> str:
+    """Everything that tests and CI run, as text, this file left out."""
+    files = [path for path in sorted((ROOT / "tests").rglob("*.py")) if path != Path(__file__).resolve()]
+    return "\n".join(path.read_text(encoding="utf-8") for path in [*files, ROOT / ".ci" / "run"])
+
+
+def shown_commands(name: str) -> set[str]:
+    """`make target` and `lizi group command` as README shows them, without their arguments."""
+    found = set()
+    for block in re.findall(r"```sh\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL):
+        found |= set(re.findall(r"^(make [a-z-]+|lizi [a-z]+(?: [a-z]+\b)?)", block, re.MULTILINE))
+    return found
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_every_command_in_the_readme_is_run_somewhere(name: str) -> None:
+    text = runs()
+    never = []
+    for command in sorted(shown_commands(name) - set(NOT_RUN_IN_TESTS)):
+        program, *words = command.split()
+        as_list = ", ".join(f'"{word}"' for word in (words[:2] if program == "lizi" else words))
+        if command not in text and as_list not in text:
+            never.append(command)
+    assert never == []
+
+
+def test_make_test_is_what_ci_runs() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "\nmake lint\n" in ci
+    assert "\nmake test " in ci
+
+
+def test_every_make_target_in_the_documents_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    named = {target for page in pages for target in re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))}
+    assert named - targets == set()
+
+
+def test_every_skip_gives_its_reason() -> None:
+    silent = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                if isinstance(node, ast.Attribute) and node.attr in {"skip", "xfail"} and ast.unparse(node).startswith("pytest.mark"):
+                    silent += [] if _called(path, node) else [f"{path.name}:{node.lineno}"]
+                continue
+            name = ast.unparse(node.func)
+            given = {keyword.arg for keyword in node.keywords}
+            if name in {"pytest.mark.skipif", "pytest.mark.xfail", "pytest.importorskip"} and "reason" not in given:
+                silent.append(f"{path.name}:{node.lineno}")
+            if name in {"pytest.mark.skip", "pytest.skip"} and not node.args and "reason" not in given:
+                silent.append(f"{path.name}:{node.lineno}")
+    assert silent == []
+
+
+def _called(path: Path, mark: ast.Attribute) -> bool:
+    """Whether the mark is the function of a call (which is looked at by itself) and not a bare decorator."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    return any(call.func.lineno == mark.lineno and call.func.col_offset == mark.col_offset for call in calls)
+
+
+def test_pins_carry_hashes_and_name_no_host_or_path() -> None:
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"https?://|file:|--index|--find-links|(?<![a-z])/(work|tmp|home|root)/", text), path.name
+        for pin in text.replace("\\\n", " ").splitlines():  # a pin and its hashes are one logical line
+            assert "==" in pin, f"{path.name}: {pin[:80]}"
+            assert "--hash=sha256:" in pin, f"{path.name}: {pin[:80]}"
+
+
+def test_lizi_starts_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "lizi", "--version"], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == f"lizi {lizi.__version__}", done.stderr
