@@ -18,7 +18,7 @@ from msgspec import Struct
 from lizi.errors import Unauthenticated
 from lizi.types import Caller, Plan
 
-__all__ = ["CallerBook", "KeyRecord", "mint"]
+__all__ = ["CallerBook", "KeyRecord", "bound_hash", "mint"]
 
 _PREFIX = "lz"
 _ID_BYTES = 6
@@ -53,15 +53,21 @@ def mint(app: str, plan: Plan, now: float, random: bytes) -> tuple[str, KeyRecor
     return f"{_PREFIX}-{key_id}-{secret}", record
 
 
+def bound_hash(secret: bytes, app: str, idempotency_key: str) -> str:
+    """An Idempotency-Key as it may be kept: HMAC-SHA-256 (RFC 2104) over app and key, 128 bits of it in hex.
+
+    Bound to the app, so that two apps never meet in one key, and keyed, so that a stored one can't be guessed back.
+    """
+    return hmac.new(secret, f"{app}\0{idempotency_key}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
 class CallerBook:
     """All keys of one configuration generation."""
 
     __slots__ = ("_entries",)
 
     def __init__(self, records: Iterable[KeyRecord]) -> None:
-        self._entries = {
-            record.key_id: (record, Caller(app=record.app, key_id=record.key_id, plan=record.plan)) for record in records
-        }
+        self._entries = {record.key_id: (record, Caller(app=record.app, key_id=record.key_id, plan=record.plan)) for record in records}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -74,7 +80,9 @@ class CallerBook:
         """
         if authorization is None:
             raise Unauthenticated(
-                "No app key was sent.", code="invalid_api_key", hint="Send the header 'Authorization: Bearer lz-…' with a key of this service."
+                "No app key was sent.",
+                code="invalid_api_key",
+                hint="Send the header 'Authorization: Bearer lz-…' with a key of this service.",
             )
         scheme, _, token = authorization.partition(" ")
         prefix, _, rest = token.strip().partition("-")
@@ -87,5 +95,7 @@ class CallerBook:
             if record.revoked_at is None and (record.expires_at is None or now < record.expires_at):
                 return caller
         raise Unauthenticated(
-            "The app key is not valid.", code="invalid_api_key", hint="Check the key, or create one with 'lizi key create'; a revoked or expired key stays refused."
+            "The app key is not valid.",
+            code="invalid_api_key",
+            hint="Check the key, or create one with 'lizi key create'; a revoked or expired key stays refused.",
         )

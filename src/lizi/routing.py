@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from lizi.errors import InvalidRequest, LiziError, Retry
+from lizi.errors import Forbidden, InvalidRequest, LiziError, Refused, Retry
 from lizi.types import Capability, Target
 
-__all__ = ["Health", "Route", "RoutingSettings", "fits", "plan"]
+__all__ = ["Health", "Route", "RoutingSettings", "find", "fits", "plan"]
 
 _RETRY_SAME = frozenset({"transport", "truncated", "connect", "cut", "server_error"})
 """Faults of the moment: one more try at the same target is worth it when there is no other (partners.md §3.4)."""
@@ -88,9 +88,25 @@ class Health:
     def snapshot(self, now: float) -> Mapping[str, str]:
         """`partner/model` → `resting` or `failing`, for the operator; healthy targets are absent."""
         return {
-            f"{partner}/{model}": "resting" if now < state.resting_until else "failing"
-            for (partner, model), state in self._states.items()
+            f"{partner}/{model}": "resting" if now < state.resting_until else "failing" for (partner, model), state in self._states.items()
         }
+
+
+def find(routes: Mapping[str, Route], model: str, allowed: frozenset[str] | None) -> Route:
+    """The route of a logical model that an app may use (`allowed`; `None` means all).
+
+    Raises `InvalidRequest` `model_not_found`, `Forbidden` `model_not_allowed`, or, for the empty name of
+    a feature that no configuration offers, `Refused` `feature_unavailable`.
+    """
+    if not model:
+        raise Refused("This feature is not offered here.", code="feature_unavailable", extra={"reason": "not_configured"})
+    route = routes.get(model)
+    hint = "GET /v1/models lists the models that this key may use."
+    if route is None:
+        raise InvalidRequest(f"There is no model '{model[:64]}'.", code="model_not_found", param="model", hint=hint)
+    if allowed is not None and model not in allowed:
+        raise Forbidden(f"This app key may not use the model '{model}'.", code="model_not_allowed", param="model", hint=hint)
+    return route
 
 
 def fits(target: Target, needs: frozenset[Capability]) -> bool:
@@ -118,10 +134,8 @@ def plan(
     order = _weighted(fitting, draw) if route.strategy == "weighted" and len(fitting) > 1 else fitting
     awake = [target for target in order if not health.rests(target, now)]
     order = awake + [target for target in order if target not in awake] if awake else order
-    tried = 0
-    for target in order:
+    for tried, target in enumerate(order, start=1):
         fault = yield target
-        tried += 1
         if tried >= settings.attempts or fault.retry is Retry.NEVER:
             return
     if len(order) == 1 and fault.internal in _RETRY_SAME:

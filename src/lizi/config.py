@@ -1,0 +1,301 @@
+"""`lizi.toml` → one frozen `Config`: strict, hashed, secrets only by reference.
+
+Unknown keys are refused with their path. `[server]` needs a restart; everything else swaps
+atomically on reload, and a bad file leaves the old one serving. Never reads a secret: those
+stay references (`env:NAME`, `file:PATH`) that the wall resolves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from lizi.callers import CallerBook, KeyRecord
+from lizi.errors import ConfigError
+from lizi.house import Deadlines, House
+from lizi.metering import MeteringSettings, PriceBook
+from lizi.routing import Health, Route, RoutingSettings
+from lizi.types import Capability, Target
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="lower-case letters, digits, `.`, `_`, `-`")]
+Reference = Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)?$", description="`env:NAME`, `file:PATH` or empty")]
+Positive = Annotated[int, Meta(ge=1)]
+Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
+
+
+class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of the file: an unknown key is an error with its path."""
+
+
+class ServerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The listening side. Changing anything here needs a restart."""
+
+    listen: Annotated[str, Meta(description="host:port that devices and apps reach")] = "127.0.0.1:8080"
+    workers: Annotated[int, Meta(ge=1, le=256, description="worker processes; one per core")] = 1
+    data_dir: Annotated[str, Meta(description="store, keys and sockets live here; relative to the file")] = "var"
+    tls_certificate: Annotated[str, Meta(description="PEM file with the chain; empty serves plain HTTP")] = ""
+    tls_key: Annotated[str, Meta(description="PEM file with the private key")] = ""
+    trusted_proxies: Annotated[tuple[str, ...], Meta(description="addresses or networks whose X-Forwarded-For is believed")] = ()
+    body_limit_bytes: Annotated[int, Meta(ge=1024, description="largest request body; beyond it 413")] = 20 * 1024 * 1024
+    header_limit_bytes: Annotated[int, Meta(ge=1024, description="request line and headers together; beyond it 431")] = 32 * 1024
+    connections: Annotated[int, Meta(ge=1, description="open client connections per worker; beyond it new ones are closed")] = 20_000
+    headers_timeout_ms: Annotated[Milliseconds, Meta(description="from the first byte of a request to its last header")] = 10_000
+    body_timeout_ms: Annotated[Milliseconds, Meta(description="longest silence within a request's body")] = 15_000
+    idle_timeout_ms: Annotated[Milliseconds, Meta(description="a kept-alive connection without a request")] = 75_000
+    write_timeout_ms: Annotated[Milliseconds, Meta(description="a reader that takes nothing for this long is closed")] = 30_000
+    write_buffer_bytes: Annotated[int, Meta(ge=4096, description="unsent bytes per connection before its source is paused")] = 64 * 1024
+    grace_ms: Annotated[int, Meta(ge=0, description="after SIGTERM: 503 for new requests while balancers look away")] = 2_000
+    drain_ms: Annotated[Milliseconds, Meta(description="after the grace: open streams may finish")] = 60_000
+    metrics_token: Annotated[Reference, Meta(description="bearer token for /metrics; empty: only from loopback")] = ""
+
+
+class AdmissionSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much may be under way at once."""
+
+    exchanges_in_flight: Annotated[int, Meta(ge=1, description="over all workers; beyond it 503 at once")] = 2_000
+
+
+class DeadlineSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The four waits of an attempt and of the whole exchange."""
+
+    connect_ms: Annotated[Milliseconds, Meta(description="to a connected socket with TLS")] = 3_000
+    first_token_ms: Annotated[Milliseconds, Meta(description="from sending to the first token")] = 30_000
+    idle_gap_ms: Annotated[Milliseconds, Meta(description="between two events of a stream; comments don't count")] = 30_000
+    whole_ms: Annotated[Milliseconds, Meta(description="one exchange, all attempts together")] = 300_000
+
+
+class StoreSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ledger and audit chain."""
+
+    durability: Annotated[
+        Literal["batched", "strict"],
+        Meta(
+            description="batched: a kill loses `batch_ms` of records at most; strict: an intent is on disk before the first released byte"
+        ),
+    ] = "batched"
+    batch_ms: Annotated[int, Meta(ge=1, le=5_000, description="longest time a record waits for its commit")] = 100
+    queue_records: Annotated[int, Meta(ge=100, description="records waiting per worker; when full, new work gets 503")] = 20_000
+    idempotency_life_s: Annotated[int, Meta(ge=60, description="how long an Idempotency-Key is remembered")] = 24 * 3600
+
+
+class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One partner: where it is and how it speaks."""
+
+    dialect: Annotated[Literal["openai_chat"], Meta(description="protocol that the partner speaks")] = "openai_chat"
+    base_url: Annotated[str, Meta(description="up to and including the version segment, without a trailing slash")] = ""
+    credential: Annotated[Reference, Meta(description="sent as a bearer token; never printed")] = ""
+    region: Annotated[str, Meta(description="where the partner computes")] = "local"
+    connections: Annotated[int, Meta(ge=1, le=65_535, description="connections to it per worker")] = 1_000
+    embedded: Annotated[str, Meta(description="name of a local model that Lizi serves itself as this partner")] = ""
+
+
+class TargetSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to answer a logical model."""
+
+    partner: Name
+    model: Annotated[str, Meta(min_length=1, description="the partner's own name of the model")]
+    weight: Annotated[int, Meta(ge=1, le=1_000, description='share under `strategy = "weighted"`')] = 1
+    capabilities: Annotated[tuple[Capability, ...], Meta(description="what this target can do beyond text")] = ()
+    strict_schema: Annotated[bool, Meta(description="the partner enforces json_schema itself; text is not held")] = False
+    context_tokens: Annotated[Annotated[int, Meta(ge=128)] | None, Meta(description="context window, prompt and answer together")] = None
+    price_key: Annotated[str, Meta(description="entry in the price book; default `partner/model`")] = ""
+
+
+class ModelSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A logical model: the name that apps see."""
+
+    targets: Annotated[tuple[TargetSettings, ...], Meta(min_length=1)]
+    strategy: Annotated[Literal["ordered", "weighted"], Meta(description="ordered: the first healthy one; weighted: by share")] = "ordered"
+    default_output_tokens: Annotated[int, Meta(ge=1, description="answer limit when the app gives none")] = 4_096
+
+
+class FeatureSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One writing feature."""
+
+    model: Annotated[Name, Meta(description="logical model that answers it")] = "writer"
+    locales: Annotated[tuple[Literal["en", "zh-Hans", "zh-Hant", "zh-Hant-HK"], ...], Meta(description="locales that it is offered in")] = (
+        "en",
+        "zh-Hans",
+        "zh-Hant",
+        "zh-Hant-HK",
+    )
+
+
+class TelemetrySettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Logs, metrics, traces; none of them ever holds content."""
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="least severity that is written")] = "info"
+    otlp_endpoint: Annotated[str, Meta(description="OTLP/HTTP collector; empty: no traces (extra `otel`)")] = ""
+
+
+class Config(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    server: ServerSettings = ServerSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    deadlines: DeadlineSettings = DeadlineSettings()
+    routing: RoutingSettings = RoutingSettings()
+    metering: MeteringSettings = MeteringSettings()
+    store: StoreSettings = StoreSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    partners: dict[Name, PartnerSettings] = {}
+    models: dict[Name, ModelSettings] = {}
+    features: dict[Literal["writing.proofread", "writing.rewrite", "writing.transform"], FeatureSettings] = {}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the effective configuration, defaults included; stands in each audit record."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+
+def load(path: Path, at: float) -> Config:
+    """Read and check a file; `at` is now (Unix seconds): each target must have a price from then on.
+
+    Raises `ConfigError`, also when the file can't be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(
+            f"{path} can't be read: {reason}", code="config_invalid", hint="Give a readable file with --config, or make one from examples/."
+        ) from error
+    return parse(text, at, source=path.name)
+
+
+def parse(text: str, at: float, *, source: str = "lizi.toml") -> Config:
+    """The text of a `lizi.toml` → `Config`.
+
+    Raises `ConfigError` naming the path in the file (`$.admission.exchanges_in_flight`), what is
+    wrong there and how to put it right; a TOML syntax error is named with its line.
+    """
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{source} is not valid TOML: {error}", code="config_invalid", hint="Mend the line named, then try again."
+        ) from error
+    try:
+        config = msgspec.convert(tree, Config, strict=True)
+    except msgspec.ValidationError as error:
+        message, path = _placed(error, tree)
+        raise ConfigError(
+            f"{source}: {message} (at {path})",
+            code="config_invalid",
+            param=path,
+            hint="docs/reference/config.md lists every key; 'lizi config check' tries a file without serving it.",
+        ) from None
+    _check(config, source, at)
+    return config
+
+
+_TABLES: dict[str, type[Strict]] = {"partners": PartnerSettings, "models": ModelSettings, "features": FeatureSettings}
+
+
+def _placed(error: msgspec.ValidationError, tree: Mapping[str, Any]) -> tuple[str, str]:
+    """What is wrong and where. The decoder leaves out which entry of a table it was in: look for it."""
+    message, _, path = str(error).partition(" - at `")
+    path = path.rstrip("`") or "$"
+    section = path.removeprefix("key` in `").removeprefix("$.").split("[", 1)[0]
+    key_type: Any = get_args(get_type_hints(Config, include_extras=True)[section])[0] if section in _TABLES else None
+    for name, entry in tree.get(section, {}).items() if section in _TABLES else ():
+        try:
+            msgspec.convert({name: entry}, dict.__class_getitem__((key_type, _TABLES[section])), strict=True)
+        except msgspec.ValidationError as inner:
+            message, _, rest = str(inner).partition(" - at `")
+            return message, f"$.{section}.{name}" + rest.rstrip("`").removeprefix("key` in `$").removeprefix("$[...]")
+    return message, path
+
+
+def build_house(
+    config: Config, keys: Iterable[KeyRecord], *, idempotency_key: bytes, health: Health, base_urls: Mapping[str, str]
+) -> House:
+    """One configuration generation for the corridor.
+
+    `base_urls` holds the addresses of embedded partners, known only once they run; a target whose
+    embedded partner is not up yet keeps an empty address and its attempts fail over.
+    """
+    waits = config.deadlines
+    return House(
+        callers=CallerBook(keys),
+        routes={
+            name: Route(
+                model=name,
+                targets=tuple(_target(config, target, base_urls) for target in model.targets),
+                strategy=model.strategy,
+                default_output_tokens=model.default_output_tokens,
+            )
+            for name, model in config.models.items()
+        },
+        features={name: feature.model for name, feature in config.features.items()},
+        locales={name: feature.locales for name, feature in config.features.items()},
+        prices=PriceBook(config.metering),
+        deadlines=Deadlines(
+            connect_s=waits.connect_ms / 1000,
+            first_token_s=waits.first_token_ms / 1000,
+            idle_gap_s=waits.idle_gap_ms / 1000,
+            whole_s=waits.whole_ms / 1000,
+        ),
+        routing=config.routing,
+        health=health,
+        idempotency_key=idempotency_key,
+        config_hash=config.hash,
+    )
+
+
+def _price_key(target: TargetSettings) -> str:
+    return target.price_key or f"{target.partner}/{target.model}"
+
+
+def _target(config: Config, target: TargetSettings, base_urls: Mapping[str, str]) -> Target:
+    partner = config.partners[target.partner]
+    return Target(
+        partner=target.partner,
+        model=target.model,
+        region=partner.region,
+        dialect=partner.dialect,
+        base_url=base_urls.get(target.partner, partner.base_url),
+        # The supervisor makes the embedded partner's key and hands it to the workers under this name.
+        credential="env:LIZI_LOCAL_MODEL_KEY" if partner.embedded else partner.credential,
+        price_key=_price_key(target),
+        weight=target.weight,
+        capabilities=frozenset(target.capabilities),
+        strict_schema=target.strict_schema,
+        context_tokens=target.context_tokens,
+    )
+
+
+def _check(config: Config, source: str, at: float) -> None:
+    """What no type can say: names that must exist, pairs that belong together."""
+
+    def refuse(path: str, message: str, hint: str) -> None:
+        raise ConfigError(f"{source}: {message} (at {path})", code="config_invalid", param=path, hint=hint)
+
+    if bool(config.server.tls_certificate) != bool(config.server.tls_key):
+        refuse("$.server", "TLS needs both tls_certificate and tls_key", "Give both, or neither for plain HTTP.")
+    for name, partner in config.partners.items():
+        path = f"$.partners.{name}"
+        if bool(partner.base_url) == bool(partner.embedded):
+            refuse(path, "a partner has either base_url or embedded", "Give the partner's address, or the name of a local model.")
+        if partner.base_url and not partner.base_url.startswith(("https://", "http://")):
+            refuse(f"{path}.base_url", "base_url must start with https:// or http://", "Give it up to and including the version segment.")
+        if partner.base_url.endswith("/"):
+            refuse(f"{path}.base_url", "base_url must not end in a slash", "Leave the last slash out.")
+    book = PriceBook(config.metering)
+    for name, model in config.models.items():
+        for number, target in enumerate(model.targets):
+            path = f"$.models.{name}.targets[{number}]"
+            if target.partner not in config.partners:
+                refuse(f"{path}.partner", f"there is no partner '{target.partner}'", "Add [partners.…] or mend the name.")
+            key = _price_key(target)
+            # A key that has a price now has one at every later time: a settlement can't fail for want of it.
+            book.check((key,), at)
+    for feature, settings in config.features.items():
+        if settings.model not in config.models:
+            refuse(f'$.features."{feature}".model', f"there is no model '{settings.model}'", "Add [models.…] or mend the name.")

@@ -1,0 +1,176 @@
+"""The OpenAI chat dialect, which most partners speak: requests built, replies and streams read.
+
+`encode` builds every message, part and tool anew from the keys it knows: who asked, and every
+field that is not needed for the answer, stays in the house. Standard followed: OpenAI API
+reference, "Create chat completion", in the form that partners share (partners.md §3.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from lizi.dialects.classes import classify
+from lizi.dialects.openai_chat_reader import Reader
+from lizi.types import Call, ChatRequest, Json, JsonSchemaFormat, Target
+
+__all__ = ["Reader", "classify", "encode"]
+
+_HEADERS_STREAM = (
+    (b"content-type", b"application/json"),
+    (b"accept", b"text/event-stream"),
+    (b"accept-encoding", b"identity"),  # a compressed stream is held by its compressor
+    (b"user-agent", b"lizi"),  # some front doors refuse a request without one
+)
+_HEADERS_WHOLE = (_HEADERS_STREAM[0], (b"accept", b"application/json"), *_HEADERS_STREAM[2:])
+
+_OBJECT = "Answer with one JSON object and nothing else: no other words, no code fence."
+_SCHEMA = "Answer with JSON that this JSON Schema accepts, and nothing else: no other words, no code fence.\n"
+
+_json = msgspec.json.Encoder().encode
+
+Rung = Literal["json_schema", "json_object", "prompt"]
+
+
+def encode(request: ChatRequest, target: Target) -> Call:
+    """The partner's HTTP call for `request`."""
+    body: dict[str, Json] = {"model": target.model, "messages": [_MESSAGES[message["role"]](message) for message in request.messages]}
+    if request.stream:
+        # Usage is always asked for: the ledger needs it whether the device does or not.
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    if request.max_output_tokens is not None:
+        body["max_tokens"] = request.max_output_tokens
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.top_p is not None:
+        body["top_p"] = request.top_p
+    if request.presence_penalty is not None:
+        body["presence_penalty"] = request.presence_penalty
+    if request.frequency_penalty is not None:
+        body["frequency_penalty"] = request.frequency_penalty
+    if request.stop:
+        body["stop"] = request.stop
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.reasoning_effort is not None:
+        body["reasoning_effort"] = request.reasoning_effort
+    if request.tools:
+        _add_tools(body, request, target)
+    if request.response_format is not None:
+        _add_format(body, request, target)
+    return Call(
+        method="POST",
+        url=target.base_url + "/chat/completions",
+        headers=_HEADERS_STREAM if request.stream else _HEADERS_WHOLE,
+        body=_json(body),
+        credential=target.credential,
+    )
+
+
+# --- messages ----------------------------------------------------------------------------------
+
+
+def _content(content: Json) -> Json:
+    """Text as one string, which every partner takes in every role; parts only where there is an image."""
+    if type(content) is str:
+        return content
+    if all(part["type"] != "image_url" for part in content):
+        return "\n".join(part[part["type"]] for part in content)
+    return [_image(part["image_url"]) if part["type"] == "image_url" else {"type": "text", "text": part["text"]} for part in content]
+
+
+def _image(image: dict[str, Json]) -> dict[str, Json]:
+    built = {"url": image["url"]}
+    if image.get("detail") is not None:
+        built["detail"] = image["detail"]
+    return {"type": "image_url", "image_url": built}
+
+
+def _system(message: dict[str, Json]) -> dict[str, Json]:
+    """`developer` is OpenAI's own word for it; other partners know only `system`."""
+    return {"role": "system", "content": _content(message["content"])}
+
+
+def _user(message: dict[str, Json]) -> dict[str, Json]:
+    return {"role": "user", "content": _content(message["content"])}
+
+
+def _assistant(message: dict[str, Json]) -> dict[str, Json]:
+    content = message.get("content")
+    calls = message.get("tool_calls")
+    if content is None:
+        # A refusal is what the assistant said; partners have no other place for it.
+        content = message.get("refusal") if not calls else None
+    built: dict[str, Json] = {"role": "assistant", "content": None if content is None else _content(content)}
+    if calls:
+        built["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {"name": call["function"]["name"], "arguments": call["function"]["arguments"]},
+            }
+            for call in calls
+        ]
+    return built
+
+
+def _tool(message: dict[str, Json]) -> dict[str, Json]:
+    return {"role": "tool", "tool_call_id": message["tool_call_id"], "content": _content(message["content"])}
+
+
+_MESSAGES: dict[str, Any] = {"system": _system, "developer": _system, "user": _user, "assistant": _assistant, "tool": _tool}
+
+
+# --- tools and formats ---------------------------------------------------------------------------
+
+
+def _add_tools(body: dict[str, Json], request: ChatRequest, target: Target) -> None:
+    tools = []
+    for tool in request.tools or ():
+        asked = tool["function"]
+        function: dict[str, Json] = {"name": asked["name"]}
+        for key in ("description", "parameters"):
+            if asked.get(key) is not None:
+                function[key] = asked[key]
+        if target.strict_schema and asked.get("strict") is not None:  # others refuse the field
+            function["strict"] = asked["strict"]
+        tools.append({"type": "function", "function": function})
+    body["tools"] = tools
+    choice = request.tool_choice
+    if type(choice) is dict:
+        choice = {"type": "function", "function": {"name": choice["function"]["name"]}}
+    if choice is not None:
+        body["tool_choice"] = choice
+    if request.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+
+
+def _rung(request: ChatRequest, target: Target) -> Rung:
+    """The highest rung that the target can and the request still wants (api.md §4.6)."""
+    wants_schema = isinstance(request.response_format, JsonSchemaFormat)
+    if wants_schema and request.format_floor == "json_schema" and "json_schema" in target.capabilities:
+        return "json_schema"
+    if request.format_floor != "prompt" and "json_object" in target.capabilities:
+        return "json_object"
+    return "prompt"
+
+
+def _add_format(body: dict[str, Json], request: ChatRequest, target: Target) -> None:
+    asked = request.response_format
+    schema = asked if isinstance(asked, JsonSchemaFormat) else None
+    rung = _rung(request, target)
+    if rung == "json_schema" and schema is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": schema.name, "strict": True, "schema": schema.schema}}
+        return
+    if rung == "json_object":
+        body["response_format"] = {"type": "json_object"}
+    _instruct(body["messages"], _OBJECT if schema is None else _SCHEMA + _json(schema.schema).decode())
+
+
+def _instruct(messages: list[dict[str, Json]], text: str) -> None:
+    """Into the leading system message if there is one: some models' templates take only one, and only in front."""
+    if messages[0]["role"] == "system":
+        messages[0]["content"] = f"{messages[0]['content']}\n\n{text}"
+    else:
+        messages.insert(0, {"role": "system", "content": text})

@@ -1,0 +1,413 @@
+"""Replies of the OpenAI chat dialect, whole or streamed: bytes → events, on one path.
+
+Never raises, never repeats a partner's wording, ids or model name. Invariants: any split of the
+bytes gives the same events; a `Finish` or a `Fault` comes exactly once and last; the end of a
+stream without a finish is a fault. Bounds: 8 MiB an event, 16 MiB a whole reply, 128 tool calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from lizi.dialects.classes import ERROR_BODY_BYTES, classify, error_of, find_error
+from lizi.types import Event, Fault, Finish, FinishReason, Json, Reasoning, Text, ToolDelta, Usage
+from lizi.wire.sse import SseReader
+
+__all__ = ["Reader"]
+
+_WHOLE_BYTES = 16 * 1024 * 1024  # far above any text answer
+_TOOL_CALLS = 128  # as many as there may be tools
+_SNIFFED_BYTES = 4096  # a stream under a wrong content type shows itself at once
+_ERROR_KEYS = frozenset({"code", "error_code", "error_msg", "message", "msg"})
+_MOST_TOKENS = 1_000_000_000  # a report beyond this is a defect, not a bill
+
+_FINISHES: dict[str, FinishReason | str] = {
+    "stop": "stop",
+    "eos": "stop",
+    "stop_sequence": "stop",
+    "end_turn": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "sensitive": "content_filter",
+    # not ends but failures, named as a finish by some partners
+    "network_error": "!transport",
+    "insufficient_system_resource": "!overloaded",
+    "error": "!server_error",
+    "abort": "!server_error",
+}
+"""A partner's finish → ours; `!` marks a failure's class."""
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(Struct, gc=False):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _InputDetails(Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class _OutputDetails(Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+
+
+class _Choice(Struct, gc=False):
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+    usage: _Usage | None = None
+
+
+class _Chunk(Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    base_resp: dict[str, Any] | None = None
+    error: Any = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_tree = msgspec.json.Decoder().decode
+
+
+class Reader:
+    """Machine for one reply: the events of its bytes, `Finish` or `Fault` exactly once.
+
+    `Usage` may come before or after `Finish`, and more than once (each report replaces the one
+    before). After a `Fault`, and after `[DONE]`, there is nothing more.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_finished",
+        "_headers",
+        "_held",
+        "_held_bytes",
+        "_said",
+        "_sse",
+        "_status",
+        "_tools",
+        "_usage",
+        "unknown_finish",
+    )
+
+    def __init__(self, streamed: bool, status: int, headers: Mapping[str, str]) -> None:
+        """`headers` in lower case. What was asked for does not matter: a reply is read as what it is."""
+        self._status = status
+        self._headers = headers
+        events_come = headers.get("content-type", "").lower().startswith("text/event-stream")
+        self._sse = SseReader() if events_come and status < 300 else None
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._said = False
+        self._tools: _Tools | None = None
+        self._usage: Usage | None = None
+        self._finished = False
+        self._ended = False
+        self.unknown_finish = False
+        """The partner named a finish that is in no table; see `_finish`."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Events of these bytes."""
+        events: list[Event] = []
+        sse = self._sse
+        if sse is None:
+            sse = self._hold(data, events)
+            if sse is None:
+                return events
+            data, self._held = b"".join(self._held), []
+        for payload in sse.feed(data):
+            if self._ended:
+                return events  # bytes after the end are nobody's
+            self._payload(payload, events)
+        if sse.fault is not None and not self._ended:
+            self._fail("server_error", events)
+        return events
+
+    def close(self) -> list[Event]:
+        """The body ended."""
+        events: list[Event] = []
+        if self._ended:
+            return events
+        rest = b"".join(self._held)
+        self._held.clear()
+        if self._status >= 300:
+            self._ended = True
+            events.append(Fault(classify(self._status, self._headers, rest)))
+        elif self._sse is not None:
+            for payload in self._sse.close():
+                # The reply ended without closing this event: half a chunk means cut, not garbage.
+                self._payload(payload, events, broken="truncated")
+        else:
+            self._payload(rest, events, broken="server_error" if rest.strip() else "truncated")
+        self._done(events)
+        return events
+
+    # --- which form the body has ---
+
+    def _hold(self, data: bytes, events: list[Event]) -> SseReader | None:
+        """Keep a whole reply or an error's body. Gives a reader as soon as it is clear that it is a stream."""
+        if self._ended:
+            return None
+        if self._status >= 300:
+            data = data[: ERROR_BODY_BYTES - self._held_bytes]
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > _WHOLE_BYTES:
+            self._held.clear()
+            self._fail("server_error", events)
+        elif self._status < 300 and self._held_bytes - len(data) < _SNIFFED_BYTES:
+            start = b"".join(self._held).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+            if start and start in b"deir:":  # data, event, id, retry or a comment
+                self._sse = SseReader()
+        return self._sse
+
+    # --- one JSON object: a chunk or a whole reply ---
+
+    def _payload(self, payload: bytes, events: list[Event], broken: str = "server_error") -> None:
+        try:
+            chunk = _decode_chunk(payload)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            if payload.strip() == b"[DONE]":
+                self._done(events)
+                return
+            odd = _odd(payload)
+            if odd is None:
+                self._fail(broken, events)
+                return
+            chunk = odd
+        choices = chunk.choices
+        if chunk.error is not None or chunk.base_resp is not None or (not choices and chunk.usage is None):
+            self._look_for_error(payload, events, bool(choices))
+            if self._ended:
+                return
+        if chunk.usage is not None:
+            self._report(chunk.usage, events)
+        if choices:
+            choice = choices[0]
+            if choice.usage is not None:  # Kimi's place for it
+                self._report(choice.usage, events)
+            delta = choice.delta or choice.message
+            if delta is not None:
+                self._delta(delta, events)
+            if choice.finish_reason and not (self._finished or self._ended):
+                self._finish(choice.finish_reason, events)
+
+    def _delta(self, delta: _Delta, events: list[Event]) -> None:
+        thought = delta.reasoning_content or delta.reasoning
+        if thought:
+            events.append(Reasoning(thought))
+        if delta.content:
+            self._said = True
+            events.append(Text(delta.content))
+        if delta.tool_calls:
+            if self._tools is None:
+                self._tools = _Tools()
+            if not self._tools.feed(delta.tool_calls, events):
+                self._fail("server_error", events)
+                return
+        if delta.refusal:
+            self._fail("refused", events)
+
+    def _look_for_error(self, payload: bytes, events: list[Event], answered: bool) -> None:
+        tree = _decode_tree(payload)
+        name = find_error(tree)
+        base = tree.get("base_resp")
+        certain = bool(tree.get("error")) or (isinstance(base, dict) and base.get("status_code", 0) != 0)
+        if certain or (not answered and (name is not None or ("choices" not in tree and tree.keys() & _ERROR_KEYS))):
+            self._fail(name or "server_error", events)
+
+    def _report(self, usage: _Usage, events: list[Event]) -> None:
+        inputs, outputs = usage.prompt_tokens, usage.completion_tokens
+        if inputs is None or outputs is None or not (0 <= inputs <= _MOST_TOKENS and 0 <= outputs <= _MOST_TOKENS):
+            return  # not a report that could be billed: the estimate does it
+        cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details is not None else usage.prompt_cache_hit_tokens
+        reasoned = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details is not None else 0
+        report = Usage(
+            input_tokens=inputs,
+            output_tokens=outputs,
+            cached_tokens=min(max(cached or 0, 0), inputs),
+            reasoning_tokens=min(max(reasoned or 0, 0), outputs),
+        )
+        if report != self._usage:
+            self._usage = report
+            events.append(report)
+
+    # --- the end ---
+
+    def _finish(self, named: str, events: list[Event]) -> None:
+        """Map the finish and give it.
+
+        One that no table knows, after an answer, becomes `length`: the model did stop, and of
+        OpenAI's values only this one says that the answer may not be whole. Calling it `stop` would
+        claim a natural end that nobody checked.
+        """
+        reason = _FINISHES.get(named)
+        called = self._tools is not None and self._tools.complete()
+        if reason is None:
+            self.unknown_finish = True
+            reason = "length" if self._said or called else "!truncated"
+        if reason == "stop" and called:
+            reason = "tool_calls"  # some partners say `stop` after a forced call
+        elif reason == "tool_calls" and not called:
+            reason = "!truncated"  # the calls themselves are missing
+        if reason[0] == "!":
+            self._fail(reason[1:], events)
+            return
+        self._finished = True
+        events.append(Finish(reason))  # type: ignore[arg-type]
+
+    def _done(self, events: list[Event]) -> None:
+        """The stream says that it ended, or did end; without a finish that is a cut."""
+        if not self._ended:
+            if not self._finished:
+                self._fail("truncated", events)
+            self._ended = True
+
+    def _fail(self, name: str, events: list[Event]) -> None:
+        self._ended = True
+        if not self._finished:  # an answered request stays answered, whatever follows
+            events.append(Fault(error_of(name)))
+
+
+class _Tools:
+    """Tool calls of one reply, numbered from 0 in order of appearance, whatever numbers the partner gives."""
+
+    __slots__ = ("_ids", "_named", "_numbers")
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._ids: list[str] = []
+        self._named: set[int] = set()
+
+    def complete(self) -> bool:
+        """At least one call, and each has its name."""
+        return 0 < len(self._named) == len(self._ids)
+
+    def feed(self, calls: list[_ToolCall], events: list[Event]) -> bool:
+        """False when there are more calls than anybody asked for."""
+        for call in calls:
+            number = self._number(call)
+            if number >= _TOOL_CALLS:
+                return False
+            function = call.function or _Function()
+            first = number not in self._named and bool(function.name)
+            if first:
+                self._named.add(number)
+            arguments = function.arguments or ""
+            if first or arguments:
+                events.append(
+                    ToolDelta(
+                        index=number,
+                        id=(self._ids[number] or None) if first else None,
+                        name=function.name if first else None,
+                        arguments=arguments,
+                    )
+                )
+        return True
+
+    def _number(self, call: _ToolCall) -> int:
+        """By index; where a partner gives none, or the same to all, a new id begins a new call."""
+        known = self._numbers.get(call.index) if call.index is not None else (len(self._ids) - 1 if self._ids else None)
+        begins = bool(call.id) and call.function is not None and bool(call.function.name)
+        if known is None or (begins and self._ids[known] not in ("", call.id)):
+            self._ids.append(call.id or "")
+            known = len(self._ids) - 1
+            if call.index is not None:
+                self._numbers[call.index] = known
+        elif call.id and not self._ids[known]:
+            self._ids[known] = call.id
+        return known
+
+
+# --- chunks that are not of the usual form ---
+
+
+def _odd(payload: bytes) -> _Chunk | None:
+    """A chunk with fields of unexpected types: what can be understood, `None` if it is no JSON object."""
+    try:
+        tree = _decode_tree(payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if not isinstance(tree, dict):
+        return None
+    chunk = _Chunk(error=tree.get("error"))
+    if isinstance(tree.get("base_resp"), dict):
+        chunk.base_resp = tree["base_resp"]
+    chunk.usage = _convert(tree.get("usage"), _Usage)
+    choices = tree.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        first = choices[0]
+        spoken = first.get("delta") if isinstance(first.get("delta"), dict) else first.get("message")
+        finish = first.get("finish_reason")
+        chunk.choices = [
+            _Choice(
+                delta=_odd_delta(spoken) if isinstance(spoken, dict) else None,
+                finish_reason=finish if isinstance(finish, str) else None,
+                usage=_convert(first.get("usage"), _Usage),
+            )
+        ]
+    return chunk
+
+
+def _convert(value: Json, kind: type[Any]) -> Any:
+    try:
+        return None if value is None else msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _odd_delta(spoken: dict[str, Json]) -> _Delta:
+    content = spoken.get("content")
+    if isinstance(content, list):  # parts, as in a request
+        content = "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+    calls = []
+    for call in spoken.get("tool_calls") or () if isinstance(spoken.get("tool_calls"), list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            continue
+        name, arguments, index, id = function.get("name"), function.get("arguments"), call.get("index"), call.get("id")
+        if isinstance(arguments, dict):  # an object where the protocol has its text
+            arguments = msgspec.json.encode(arguments).decode()
+        calls.append(
+            _ToolCall(
+                index=index if type(index) is int else None,
+                id=id if isinstance(id, str) else None,
+                function=_Function(
+                    name=name if isinstance(name, str) else None,
+                    arguments=arguments if isinstance(arguments, str) else None,
+                ),
+            )
+        )
+    texts = {key: spoken[key] for key in ("reasoning_content", "reasoning", "refusal") if isinstance(spoken.get(key), str)}
+    return _Delta(content=content if isinstance(content, str) else None, tool_calls=calls or None, **texts)

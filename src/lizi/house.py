@@ -1,0 +1,84 @@
+"""What the corridor is given: an arrival, one configuration generation, the ports.
+
+Values only. A `House` is immutable but for `health`, which is a fold of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from lizi.callers import CallerBook
+from lizi.features import Answer
+from lizi.metering import PriceBook
+from lizi.ports import Clock, Journal, Limits, Upstream
+from lizi.routing import Health, Route, RoutingSettings
+from lizi.types import Caller, ChatRequest, Claim, Exchange, Ticket
+from lizi.wire.tasks import TaskRequest
+
+__all__ = ["Arrival", "Deadlines", "House", "Opened", "Ports", "Steps"]
+
+Steps: TypeAlias = Generator[ChatRequest, Answer, Any]
+
+
+class Arrival(Struct, frozen=True, kw_only=True):
+    """What came in: one POST to a feature, its body still undecoded."""
+
+    feature: str
+    authorization: str | None
+    body: bytes
+    idempotency_key: str | None
+    exchange_id: str
+
+
+class Deadlines(Struct, frozen=True, kw_only=True):
+    """The four waits, in seconds."""
+
+    connect_s: float
+    first_token_s: float
+    idle_gap_s: float
+    whole_s: float
+
+
+class House(Struct, frozen=True, kw_only=True):
+    """One configuration generation. An exchange keeps the one that it started with (law 10)."""
+
+    callers: CallerBook
+    routes: Mapping[str, Route]
+    features: Mapping[str, str]
+    """Feature → logical model that answers it."""
+    locales: Mapping[str, tuple[str, ...]]
+    """Feature → locales that it is offered in."""
+    prices: PriceBook
+    deadlines: Deadlines
+    routing: RoutingSettings
+    health: Health
+    idempotency_key: bytes
+    config_hash: str
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """What the corridor awaits."""
+
+    upstream: Upstream
+    limits: Limits
+    journal: Journal
+    clock: Clock
+    draw: Callable[[], float]
+    """In [0, 1): the weighted choice among targets."""
+
+
+class Opened(Struct, kw_only=True):
+    """An authenticated, decoded request that may be served."""
+
+    house: House
+    caller: Caller
+    request: ChatRequest | TaskRequest
+    route: Route
+    exchange: Exchange
+    claim: Claim | None
+    first: ChatRequest
+    steps: Steps | None
+    ticket: Ticket | None = None

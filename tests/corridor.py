@@ -1,0 +1,114 @@
+"""A whole corridor in process: real rooms, fake ports. Shared by the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from lizi import pipeline
+from lizi.callers import mint
+from lizi.config import Config, build_house, parse
+from lizi.house import Arrival, House, Opened, Ports
+from lizi.routing import Health
+from lizi.testing import FakeLimits, FakeUpstream, ManualClock, MemoryJournal
+from lizi.types import Event, Fault, Finish, Plan, Text
+
+CONFIG = """
+[[metering.prices]]
+key = "first/large"
+from = 2020-01-01
+input_per_million = "1"
+output_per_million = "2"
+[[metering.prices]]
+key = "second/large"
+from = 2020-01-01
+input_per_million = "10"
+output_per_million = "20"
+
+[partners.first]
+base_url = "https://first.example/v1"
+credential = "env:FIRST"
+[partners.second]
+base_url = "https://second.example/v1"
+
+[models.assistant]
+targets = [
+    { partner = "first", model = "large", capabilities = ["tools"] },
+    { partner = "second", model = "large", capabilities = ["tools"] },
+]
+[models.seeing]
+targets = [{ partner = "first", model = "large", capabilities = ["images"] }]
+[models.strict]
+targets = [{ partner = "first", model = "large", capabilities = ["json_schema"], strict_schema = true }]
+[models.alone]
+targets = [{ partner = "first", model = "large" }]
+
+[features."writing.proofread"]
+model = "assistant"
+[features."writing.rewrite"]
+model = "assistant"
+[features."writing.transform"]
+model = "assistant"
+"""
+START = 1_760_000_000.0
+
+
+class Corridor:
+    """Asks like an app, keeps what each port saw."""
+
+    def __init__(self, script: Any = None, *, plan: Plan | None = None, config: str = CONFIG, places: int = 1_000_000) -> None:
+        self.clock = ManualClock(START)
+        self.upstream = FakeUpstream(script)
+        self.limits = FakeLimits(places)
+        self.journal = MemoryJournal()
+        self.config: Config = parse(config, START)
+        self.secret, record = mint("notes", plan or Plan(), START, bytes(range(38)))
+        self.health = Health(self.config.routing)
+        self.house: House = build_house(self.config, [record], idempotency_key=b"k" * 32, health=self.health, base_urls={})
+        self.ports = Ports(upstream=self.upstream, limits=self.limits, journal=self.journal, clock=self.clock, draw=lambda: 0.0)
+
+    def open(self, body: dict[str, Any] | None = None, *, feature: str = "chat", idempotency_key: str | None = None, key: str | None = None, **fields: Any) -> Opened:
+        body = body if body is not None else {"model": "assistant", "messages": [{"role": "user", "content": "Hello"}], **fields}
+        arrival = Arrival(
+            feature=feature,
+            authorization=f"Bearer {self.secret if key is None else key}",
+            body=msgspec.json.encode(body),
+            idempotency_key=idempotency_key,
+            exchange_id=self.clock.new_id("rq_"),
+        )
+        return pipeline.open(arrival, self.house, self.clock)
+
+    async def ask(self, body: dict[str, Any] | None = None, *, seen: Callable[[list[Event]], None] | None = None, **options: Any) -> list[Event]:
+        """Serve one request to its end; every event in order."""
+        opened = self.open(body, **options)
+        events: list[Event] = []
+        async for batch in pipeline.serve(opened, self.ports):
+            assert batch, "an empty batch wakes the edge for nothing"
+            events += batch
+            if seen is not None:
+                seen(batch)
+        self.check_settled()
+        return events
+
+    def check_settled(self) -> None:
+        """What holds after every exchange, however it ended."""
+        assert self.limits.open == {}
+        assert self.limits.mistakes == []
+        assert self.upstream.open_now == 0
+        assert len(self.limits.settled) == len(self.journal.records)
+
+
+def text_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def end_of(events: list[Event]) -> str:
+    """The finish reason, or the code of the fault."""
+    last = events[-1]
+    if isinstance(last, Finish):
+        return last.reason
+    if isinstance(last, Fault):
+        return str(last.error.code)
+    return type(last).__name__

@@ -1,0 +1,119 @@
+"""The configuration: strict, exact about what is wrong, hashed, free of secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lizi.callers import mint
+from lizi.config import Config, build_house, load, parse
+from lizi.errors import ConfigError
+from lizi.routing import Health
+from lizi.types import Plan
+
+NOW = 1_800_000_000.0
+GOOD = """
+[metering]
+unpriced = "free"
+
+[partners.acme]
+base_url = "https://api.acme.example/v1"
+credential = "env:ACME_KEY"
+region = "cn-north"
+
+[partners.house]
+embedded = "smollm2-135m"
+
+[models.writer]
+targets = [
+    { partner = "acme", model = "acme-large", capabilities = ["tools", "json_schema"], strict_schema = true },
+    { partner = "house", model = "smollm2-135m", context_tokens = 2048 },
+]
+
+[features."writing.proofread"]
+model = "writer"
+locales = ["en"]
+"""
+
+
+def refusal(text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, NOW)
+    return caught.value
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert parse("", NOW) == Config()
+
+
+def test_a_file_becomes_the_corridors_house() -> None:
+    config = parse(GOOD, NOW)
+    _, record = mint("notes", Plan(), NOW, bytes(38))
+    house = build_house(config, [record], idempotency_key=b"k" * 32, health=Health(config.routing), base_urls={"house": "http://127.0.0.1:9/v1"})
+    first, second = house.routes["writer"].targets
+    assert (first.base_url, first.region, first.credential, first.strict_schema) == ("https://api.acme.example/v1", "cn-north", "env:ACME_KEY", True)
+    assert (second.base_url, second.price_key, second.context_tokens) == ("http://127.0.0.1:9/v1", "house/smollm2-135m", 2048)
+    assert house.features == {"writing.proofread": "writer"}
+    assert house.locales == {"writing.proofread": ("en",)}
+    assert house.deadlines.first_token_s == 30.0
+    assert house.config_hash == config.hash
+    assert len(house.callers) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "says"),
+    [
+        ("[admission]\nexchanges_in_fligth = 3", "$.admission", "exchanges_in_fligth"),
+        ("[server]\nworkers = 0", "$.server.workers", ">= 1"),
+        ("[server]\nworkers = '2'", "$.server.workers", "int"),
+        ("[store]\ndurability = 'never'", "$.store.durability", "never"),
+        ("[partners.Acme]\nbase_url = 'https://a.example/v1'", "$.partners.Acme", "matching regex"),
+        ("[partners.a]", "$.partners.a", "base_url or embedded"),
+        ("[partners.a]\nbase_url = 'https://a.example/v1'\nembedded = 'm'", "$.partners.a", "base_url or embedded"),
+        ("[partners.a]\nbase_url = 'ftp://a.example'", "$.partners.a.base_url", "https://"),
+        ("[partners.a]\nbase_url = 'https://a.example/v1/'", "$.partners.a.base_url", "slash"),
+        ("[partners.a]\nbase_url = 'https://a.example/v1'\ncredential = 'sk-secret'", "$.partners.a.credential", "regex"),
+        ("[models.m]\ntargets = []", "$.models.m.targets", "length >= 1"),
+        ("[models.m]\ntargets = [{ partner = 'nobody', model = 'm' }]", "$.models.m.targets[0].partner", "no partner"),
+        ("[features.'writing.proofread']\nmodel = 'nothing'", '$.features."writing.proofread".model', "no model"),
+        ("[features.'writing.poem']\nmodel = 'm'", "$.features.writing.poem", "writing.poem"),
+        ("[server]\ntls_certificate = 'cert.pem'", "$.server", "both"),
+    ],
+)
+def test_a_mistake_is_named_with_its_path(text: str, path: str, says: str) -> None:
+    error = refusal(text)
+    assert (error.param or "").startswith(path) or path in str(error), str(error)
+    assert says in str(error)
+    assert error.hint
+
+
+def test_a_syntax_error_is_named_with_its_line() -> None:
+    assert "line 2" in str(refusal("[server]\nworkers =\n"))
+
+
+def test_a_target_without_a_price_is_refused_unless_free_is_written() -> None:
+    error = refusal(GOOD.replace('unpriced = "free"', ""))
+    assert "acme/acme-large" in str(error)
+
+
+def test_a_secret_in_the_file_is_refused_without_being_repeated() -> None:
+    error = refusal("[partners.a]\nbase_url = 'https://a.example/v1'\ncredential = 'sk-very-secret'")
+    assert "sk-very-secret" not in str(error)
+
+
+def test_the_hash_covers_the_defaults_and_every_change() -> None:
+    assert parse("", NOW).hash == parse("[server]\nworkers = 1", NOW).hash
+    assert parse("", NOW).hash != parse("[server]\nworkers = 2", NOW).hash
+    assert len(parse("", NOW).hash) == 64
+
+
+def test_load_reads_a_file_and_names_one_that_it_cannot_read(tmp_path: Path) -> None:
+    path = tmp_path / "lizi.toml"
+    path.write_text(GOOD)
+    assert load(path, NOW) == parse(GOOD, NOW)
+    with pytest.raises(ConfigError, match=r"missing\.toml can't be read"):
+        load(tmp_path / "missing.toml", NOW)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(path, NOW)
