@@ -52,7 +52,7 @@ bench: setup-dev
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 tour: setup
-	@$(BIN)/python -m lizi.exam.tour $(ARGS)
+	@$(BIN)/python -m tour $(ARGS)
 
 docs: setup-dev
 	$(BIN)/python docs/generate.py

@@ -102,7 +102,11 @@ class StoreError(LiziError):
     """The ledger or the chain can't be read or written."""
 
 
-_UNAVAILABLE = ("服务暂时不可用，请稍后再试。", "服務暫時無法使用，請稍後再試。", "This feature is not available right now. Please try again.")
+_UNAVAILABLE = (
+    "服务暂时不可用，请稍后再试。",
+    "服務暫時無法使用，請稍後再試。",
+    "This feature is not available right now. Please try again.",
+)
 _REQUEST = ("请求有误。", "請求有誤。", "The request is not valid.")
 _QUOTA = ("使用次数已达上限，请稍后再试。", "使用次數已達上限，請稍後再試。", "You have reached the limit. Please try again later.")
 _FAILED = ("未能完成，请再试一次。", "未能完成，請再試一次。", "That did not work. Please try again.")
@@ -118,13 +122,17 @@ CODES: dict[str, CodeSpec] = {
     "invalid_schema": CodeSpec(400, "caller", "invalid_request_error", *_REQUEST),
     "context_size_exceeded": CodeSpec(400, "caller", "invalid_request_error", *_LONG),
     "input_too_small": CodeSpec(400, "caller", "invalid_request_error", "内容过短。", "內容過短。", "The text is too short."),
-    "unsupported_locale": CodeSpec(400, "caller", "invalid_request_error", "暂不支持该语言。", "暫不支援該語言。", "This language is not supported."),
+    "unsupported_locale": CodeSpec(
+        400, "caller", "invalid_request_error", "暂不支持该语言。", "暫不支援該語言。", "This language is not supported."
+    ),
     "unsupported_content": CodeSpec(400, "caller", "invalid_request_error", *_REQUEST),
     "model_not_found": CodeSpec(404, "caller", "invalid_request_error", *_REQUEST),
     "not_found": CodeSpec(404, "caller", "invalid_request_error", *_REQUEST),
     "method_not_allowed": CodeSpec(405, "caller", "invalid_request_error", *_REQUEST),
     "request_timeout": CodeSpec(408, "caller", "invalid_request_error", *_REQUEST),
-    "idempotency_conflict": CodeSpec(409, "caller", "invalid_request_error", "该请求已处理。", "該請求已處理。", "This request was already handled."),
+    "idempotency_conflict": CodeSpec(
+        409, "caller", "invalid_request_error", "该请求已处理。", "該請求已處理。", "This request was already handled."
+    ),
     "length_required": CodeSpec(411, "caller", "invalid_request_error", *_REQUEST),
     "body_too_large": CodeSpec(413, "caller", "invalid_request_error", *_LONG),
     "unsupported_media_type": CodeSpec(415, "caller", "invalid_request_error", *_REQUEST),
@@ -137,7 +145,9 @@ CODES: dict[str, CodeSpec] = {
     "busy": CodeSpec(503, "lizi", "server_error", *_UNAVAILABLE),
     "shutting_down": CodeSpec(503, "lizi", "server_error", *_UNAVAILABLE),
     # what the answer did
-    "policy_blocked": CodeSpec(422, "caller", "invalid_request_error", "该内容无法处理。", "該內容無法處理。", "This content can't be processed."),
+    "policy_blocked": CodeSpec(
+        422, "caller", "invalid_request_error", "该内容无法处理。", "該內容無法處理。", "This content can't be processed."
+    ),
     "refused": CodeSpec(422, "caller", "invalid_request_error", "无法完成该请求。", "無法完成該請求。", "This request can't be completed."),
     "output_truncated": CodeSpec(502, "lizi", "server_error", *_FAILED),
     "structured_output_failed": CodeSpec(502, "lizi", "server_error", *_FAILED),

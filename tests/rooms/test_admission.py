@@ -482,3 +482,54 @@ def test_a_ticket_with_a_claim_is_never_taken_from_a_lease() -> None:
     question = leases.ask(caller(plan), demand, Claim(key_hash="h", exchange_id="rq_1"))
     assert question is not None
     assert (question.key_hash, question.exchange_id) == ("h", "rq_1")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize(
+    "plan", [Plan(requests_per_minute=2_000), Plan(tokens_per_minute=20_000), Plan(money_per_day_micros=10_000), Plan(streams=2_000)]
+)
+def test_leases_that_nobody_uses_strand_at_most_5_percent_however_many_are_asked_for(plan: Plan, workers: int) -> None:
+    owner = Owner(workers=workers, in_flight=1_000_000)
+    idle = admitted = 0
+    for turn in range(workers * 5):
+        grant = owner.grant(f"w{turn % workers}", ask(plan, streams=1, rate=1e9, id=turn), moment(5.0))
+        assert isinstance(grant, Grant)
+        admitted, idle = admitted + 1, idle + grant.requests - 1
+    assert idle > 0
+    while isinstance(owner.grant("w0", ask(plan, streams=1), moment(5.0)), Grant):
+        admitted += 1
+    assert admitted >= 0.95 * 2_000
+    assert admitted + idle <= 2_000
+
+
+def test_leases_of_many_hot_apps_strand_at_most_5_percent_of_the_places_in_flight() -> None:
+    owner = Owner(workers=1, in_flight=1_000)
+    idle = 0
+    for number in range(50):
+        grant = owner.grant("w", Ask(number, f"app{number}", Plan(), 1, 1, 0, 1e9), moment(5.0))
+        assert isinstance(grant, Grant)
+        idle += grant.requests - 1
+    assert 0 < idle <= 50
+
+
+def test_a_request_started_at_the_end_of_its_lease_counts_for_a_whole_minute_from_then() -> None:
+    plan = Plan(requests_per_minute=1)
+    owner = Owner(workers=1, in_flight=10)
+    # Granted at 10.95, it may have been used until 11.05: the minute that begins at 11.0 holds it.
+    assert isinstance(owner.grant("w", ask(plan), moment(10.95)), Grant)
+    assert isinstance(owner.grant("w", ask(plan), moment(71.0)), Refusal)
+    assert isinstance(owner.grant("w", ask(plan), moment(72.0)), Grant)
+
+
+def test_nothing_is_taken_from_a_lease_whose_time_is_over() -> None:
+    owner, leases = Owner(workers=1, in_flight=100_000), Leases()
+    demand = Demand(tokens=1, money_micros=0, streams=0)
+    now = 1.0
+    while leases.leases == 0:
+        leases.take(caller(Plan()), demand, now, START)
+        question = leases.ask(caller(Plan()), demand)
+        assert question is not None
+        leases.answered(owner.grant("w", question, moment(now)), now, START)
+        now += 0.001
+    assert isinstance(leases.take(caller(Plan()), demand, now, START), Ticket)
+    assert leases.take(caller(Plan()), demand, now + 0.1, START) is None

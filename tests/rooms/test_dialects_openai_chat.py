@@ -231,13 +231,13 @@ FAULTS: dict[str, tuple[bytes, str, str, Retry]] = {
     ),
     "moderation in the stream": (
         sse(TALK[1], {"error": {"code": "data_inspection_failed", "message": SECRET}}),
-        "policy_input",
+        "policy_output",
         "policy_blocked",
         Retry.NEVER,
     ),
     "moderation beside the choices": (
         sse(TALK[1], {"code": "DataInspectionFailed", "message": SECRET}),
-        "policy_input",
+        "policy_output",
         "policy_blocked",
         Retry.NEVER,
     ),
@@ -389,6 +389,7 @@ STATUSES: list[tuple[int, Any, str]] = [
     (400, {"error": {"code": "InputTextSensitiveContentDetected"}}, "policy_input"),
     (400, {"error": {"code": "InputTextRiskDetection"}}, "policy_input"),
     (400, {"error": {"code": "OutputImageSensitiveContentDetected"}}, "policy_output"),
+    (400, {"error": {"code": "DataInspectionFailed", "message": "Output data may contain inappropriate content."}}, "policy_output"),
     (400, {"error": {"type": "content_filter"}}, "policy_input"),
     (400, {"error": {"type": "unsafe_request"}}, "policy_input"),
     (503, {}, "overloaded"),

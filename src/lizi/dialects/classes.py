@@ -163,10 +163,11 @@ def find_error(tree: dict[str, Json]) -> str | None:
     name = next((name for name in known if name not in _OPEN), known[0] if known else None)
     if name is None and isinstance(error.get("code"), int) and 400 <= error["code"] < 600:
         name = _by_status(error["code"])
-    if name in _OPEN:
+    if name in _OPEN or name == "policy_input":
         said = next((error[key] for key in ("message", "Message", "error_msg", "msg") if isinstance(error.get(key), str)), "")
         said = said[:_MESSAGE_CHARACTERS].lower()
-        name = next((better for better, words in _WORDS if words in said), name)
+        better = next((better for better, words in _WORDS if words in said), name)
+        name = better if name != "policy_input" or better == "policy_output" else name
     return name
 
 

@@ -17,13 +17,9 @@ from lizi.types import Call, ChatRequest, Json, JsonSchemaFormat, Target
 
 __all__ = ["Reader", "classify", "encode"]
 
-_HEADERS_STREAM = (
-    (b"content-type", b"application/json"),
-    (b"accept", b"text/event-stream"),
-    (b"accept-encoding", b"identity"),  # a compressed stream is held by its compressor
-    (b"user-agent", b"lizi"),  # some front doors refuse a request without one
-)
-_HEADERS_WHOLE = (_HEADERS_STREAM[0], (b"accept", b"application/json"), *_HEADERS_STREAM[2:])
+# The wall adds host, length, credential and what it needs for its own framing.
+_HEADERS_STREAM = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"))
+_HEADERS_WHOLE = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 
 _OBJECT = "Answer with one JSON object and nothing else: no other words, no code fence."
 _SCHEMA = "Answer with JSON that this JSON Schema accepts, and nothing else: no other words, no code fence.\n"

@@ -296,6 +296,8 @@ class Reader:
 
     def _fail(self, name: str, events: list[Event]) -> None:
         self._ended = True
+        if name == "policy_input" and self._said:
+            name = "policy_output"  # partners use one code for both; once it speaks, the question has passed
         if not self._finished:  # an answered request stays answered, whatever follows
             events.append(Fault(error_of(name)))
 

@@ -70,16 +70,20 @@ def ask(
     )
 
 
-def bare(answer: Answer, source: str) -> str:
+def bare(answer: Answer, source: str, longest: int) -> str:
     """The answer's own words: no fence, no opening phrase, no quotes around the whole, unless `source` has them too.
 
     Raises `PartnerError` when the partner could not take the request, `ResultError` when the
-    answer was refused (`refused`) or cut off (`output_truncated`). May be empty.
+    answer was refused (`refused`) or cut off (`output_truncated`). An answer that ran past
+    `longest`, the most letters that a right one can have, was not cut off before its end but
+    is none at all: it comes back empty, like an empty one.
     """
     if answer.fault is not None:
         raise PartnerError("This feature is not available right now.", code="upstream_failed", internal=answer.fault)
     if answer.finish == "content_filter":
         raise ResultError("The text was not processed.", code="refused", hint="Change the text and try again.")
+    if answer.finish == "length" and len(answer.text) > longest:
+        return ""
     if answer.finish != "stop":
         raise ResultError("The result was cut off before its end.", code="output_truncated", hint="Send a shorter text.")
     text = answer.text.strip()

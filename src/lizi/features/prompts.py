@@ -71,7 +71,7 @@ _STYLES_EN = {
         "Rewrite the text in a warm, friendly tone. Keep all names, numbers and links.",
         (
             ("Submit the form by 4 pm.", "Could you please send in the form by 4 pm? Thank you!"),
-            ("The shop is closed today. Come back on 3 May.", "I'm sorry, the shop is closed today. We'd love to see you on 3 May!"),
+            ("The shop is closed today. Come back on 3 May.", "Hi! We are closed today, but we would love to see you on 3 May!"),
         ),
         "Text: ",
     ),
@@ -79,7 +79,7 @@ _STYLES_EN = {
         "Rewrite the text in a polite, professional tone. Keep all names, numbers and links.",
         (
             ("hey, can u call Rita at 4 pm?", "Hello, could you please call Rita at 4 pm?"),
-            ("sorry, we lost ur order 118, our bad", "We apologise for losing your order 118."),
+            ("sorry, we lost ur order 118, our bad", "Unfortunately, we have lost your order 118."),
         ),
         "Text: ",
     ),

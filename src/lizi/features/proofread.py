@@ -24,6 +24,8 @@ __all__ = ["VERSION", "plan"]
 
 VERSION = "1"
 
+_LONGEST = 1.3
+"""Times the text: no correction is longer."""
 _ALIKE = 0.6
 """Below this likeness the answer as a whole is no correction of the text: real ones measured 0.8 and up."""
 _CHANGED = {"spelling": 0.4, "grammar": 0.4, "style": 0.7}
@@ -78,12 +80,13 @@ def plan(request: TaskRequest, model: str) -> Steps:
     text, locale = request.text, request.locale
     ceiling = tokens(text) + 24  # a correction is as long as its text, give or take a few words
     prompt = PROOFREAD[locale]
+    longest = int(len(text) * _LONGEST) + 20
     answer = yield ask(model, prompt, text, max_output_tokens=ceiling)
-    changed: str | None = _version(bare(answer, text), request) if answer.finish != "length" else None
-    if changed is None or likeness(text, changed) < _ALIKE:
+    changed = "" if answer.finish == "length" else _version(bare(answer, text, longest), request)
+    if likeness(text, changed) < _ALIKE:
         second = Prompt(_SECOND_TRY[locale], prompt.shots[:2], prompt.opening)
         answer = yield ask(model, second, text, max_output_tokens=ceiling, repairs=True)
-        changed = _version(bare(answer, text), request)
+        changed = _version(bare(answer, text, longest), request)
     return _result(request, changed)
 
 

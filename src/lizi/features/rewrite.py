@@ -106,9 +106,14 @@ def _growth(request: TaskRequest) -> float:
     return _GROWTH.get(request.style, _GROWTH_ELSE)
 
 
+def _limit(request: TaskRequest, source: str) -> int:
+    """The most letters that a rewriting of `source` may have."""
+    return int(len(source) * _growth(request)) + _ALLOWANCE.get(request.style, _ALLOWANCE_ELSE)
+
+
 def _version(answer: Answer, request: TaskRequest) -> str:
     text = request.text.strip()
-    said = bare(answer, text)
+    said = bare(answer, text, _limit(request, text))
     if "\n" not in text:
         said = said.split("\n\n")[0].strip()  # a note about the rewriting, not the rewriting
         said = " ".join(said.split("\n")) if request.locale == "en" else said.replace("\n", "")
@@ -129,11 +134,11 @@ def _judge(request: TaskRequest, kept: Kept, said: str, *, source: str | None = 
         faults.append("invented")
     if foreign(said, request.locale, source=source) or _wrong_language(request.locale, source, said):
         faults.append("script")
-    if len(said) > len(source) * _growth(request) + _ALLOWANCE.get(request.style, _ALLOWANCE_ELSE):
+    if len(said) > _limit(request, source):
         faults.append("long")
     if request.max_chars is not None and len(said) > request.max_chars:
         faults.append("long")
-    if _shared(source, said, request.locale) < _SHARED[request.style]:
+    if _shared(source, said, request.locale) < _SHARED[request.style] or (_ASSISTANT.search(said) and not _ASSISTANT.search(source)):
         faults.append("talk")
     if _repeats(said) > max(2, _repeats(source)):
         faults.append("loop")
@@ -160,6 +165,12 @@ def _meaningful(text: str, locale: str) -> set[str]:
     return {character for character in text if is_han(character) and character not in _EMPTY_HAN}
 
 
+_ASSISTANT = re.compile(
+    r"\b(?:unable to|as an? (?:text-based )?ai|language model|assist you|sorry for your loss|how can i help)\b"
+    r"|作为(?:一个|一名)?(?:AI|人工智能)|作為(?:一個|一名)?(?:AI|人工智慧)|语言模型|語言模型|无法提供|無法提供",
+    re.IGNORECASE,
+)
+"""A model speaking as an assistant to the writer, instead of for the writer."""
 _EMPTY_HAN = frozenset("的了是在我你他她它们們这那這個个和与與就都也很有不把给給請请您吧呢啊哦喔嘅咗係喺呀啦")
 
 
@@ -200,11 +211,11 @@ def _emojify(request: TaskRequest, model: str, number: int) -> Generator[ChatReq
     found = _EMOJI.findall(answer.text)
     if not found:
         if answer.finish == "stop" or answer.fault is not None:
-            bare(answer, request.text)  # a fault of the partner is not for us to mend
+            bare(answer, request.text, 0)  # a fault of the partner is not for us to mend
         answer = yield ask(model, Prompt(prompt.system, prompt.shots[:2]), request.text, max_output_tokens=32, repairs=True, **heat)
         found = _EMOJI.findall(answer.text)
     if not found and answer.fault is not None:
-        bare(answer, request.text)
+        bare(answer, request.text, 0)
     chosen = list(dict.fromkeys(found))[:_EMOJIS]
     body = request.text.rstrip()
     end = request.text[len(body) :]

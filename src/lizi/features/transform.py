@@ -42,6 +42,9 @@ _MARKUP = re.compile(r"\*\*|__|`")
 _RULE = re.compile(r"[\s|:+=-]*")
 _SEPARATOR = re.compile(r"\s*[、，；]\s*|[,;](?!\d)\s+(?:and\s+|then\s+)?|\s+and\s+|(?<=[\u4e00-\u9fff ])(?:和|同|及|以及)(?=[\u4e00-\u9fff A-Za-z0-9])")
 _LEAD = re.compile(r"\A[^:：\n]{1,20}[:：](?!//)\s*")
+_MARGIN = 120  # letters for bullets, a header, bars between cells
+_COVERED = {"key_points": 0.45, "list": 0.7}
+"""The least part of the text's meaningful words that the lines hold together, unless they were clipped."""
 _END = " \t\r\n。．.；;，,、"
 
 
@@ -65,7 +68,7 @@ def plan(request: TaskRequest, model: str) -> Steps:
 
 def _read(request: TaskRequest, answer: Answer) -> Result | None:
     """The answer as a typed result, or `None` when too little of it holds."""
-    said = to_script(bare(answer, request.text), request.locale, source=request.text)
+    said = to_script(bare(answer, request.text, len(request.text) + _MARGIN), request.locale, source=request.text)
     if request.to == "summary":
         return _summary(request, said)
     if request.to == "table":
@@ -74,6 +77,9 @@ def _read(request: TaskRequest, answer: Answer) -> Result | None:
     if request.to == "list" and len(lines) == 1:
         lines = [_item(part) for part in _SEPARATOR.split(lines[0])]
     kept = _distinct([line for line in lines if _holds(request, line)])[: _most(request)]
+    clipped = len(kept) == _most(request)
+    if kept and not clipped and _covered(request, kept) < _COVERED[request.to]:
+        return None
     # One line out of a text of several sentences is no list of its points.
     if not kept or (len(kept) < 2 and _most(request) > 1 and len(clauses(request.text)) > 1):
         return None
@@ -106,6 +112,11 @@ def _holds(request: TaskRequest, line: str) -> bool:
     if locale != "en" and has_han(text) and not has_han(line) and line not in text:
         return False
     return len(mine & _meaningful(text, locale)) >= _FROM_TEXT[request.to] * len(mine)
+
+
+def _covered(request: TaskRequest, lines: list[str]) -> float:
+    whole = _meaningful(request.text, request.locale)
+    return len(whole & _meaningful("\n".join(lines), request.locale)) / len(whole) if whole else 1.0
 
 
 def _meaningful(text: str, locale: str) -> set[str]:
@@ -149,9 +160,12 @@ def _table(request: TaskRequest, said: str) -> Result | None:
     ]
     if len(rows) < 2 or not 1 < len(rows[0]) <= _COLUMNS:
         return None
+    if len(rows[0]) == 2 and any(re.search(r"\d", cell) for cell in rows[0]):
+        rows.insert(0, list(_HEADERS[request.locale]))  # the model began with its first row
     columns = rows[0]
-    numbers = any(re.search(r"\d", cell) for cell in columns)
-    if not all(columns) or len(set(columns)) < len(columns) or numbers or foreign("".join(columns), request.locale, source=request.text):
+    if not all(columns) or len(set(columns)) < len(columns) or foreign("".join(columns), request.locale, source=request.text):
+        return None
+    if invented(request.text, " ".join(columns)) or (has_han(request.text) and not all(map(has_han, columns))):
         return None
     body: dict[tuple[str, ...], list[str]] = {}
     for row in rows[1:]:
@@ -183,16 +197,19 @@ def _from_text(request: TaskRequest) -> Result:
     if request.to == "list":
         parts = [part.strip(_END) for line in lines for piece in sentences(line) for part in _SEPARATOR.split(_LEAD.sub("", piece))]
         return {"items": _distinct([part for part in parts if part])[:most] or pieces[:most]}
+    if len(pieces) == 1:
+        pieces = _distinct([part.strip(_END) for part in _SEPARATOR.split(_LEAD.sub("", pieces[0])) if part.strip(_END)])
     rows = [_two(piece) for piece in pieces][:most]
     return {"columns": list(_HEADERS[request.locale]), "rows": rows}
 
 
-def _two(sentence: str) -> list[str]:
-    """A sentence as subject and rest: at its colon or first comma, else with nothing beside it."""
-    match = re.search(r"[:：](?!//)|[，,](?!\d)", sentence)
-    if match is None or not sentence[match.end() :].strip():
-        return [sentence, ""]
-    return [sentence[: match.start()].strip(), sentence[match.end() :].strip()]
+def _two(piece: str) -> list[str]:
+    """A piece as subject and rest: at its colon or first comma, else before its last number, else with nothing beside it."""
+    match = re.search(r"[:：](?!//)\s*|[，,](?!\d)\s*", piece)
+    if match is not None and piece[match.end() :].strip():
+        return [piece[: match.start()].strip(), piece[match.end() :].strip()]
+    last = re.search(r"\A(.*[^\d.,:$€£¥/-])([$€£¥]?\d.*)\Z", piece, re.DOTALL)
+    return [last[1].strip(), last[2].strip()] if last and last[1].strip() else [piece, ""]
 
 
 def _extract(request: TaskRequest, pieces: list[str]) -> str:

@@ -46,7 +46,7 @@ def _usage(usage: Usage) -> dict[str, Json]:
 class StreamEncoder:
     """Machine: events → the bytes of one chat stream. Never raises half-way; holds the last `Usage` and nothing else.
 
-    `Finish` and `Fault` end it. Reasoning is not sent: the protocol has no place for it. After a
+    `Finish` and `Fault` end it; the `Usage` to show comes before the `Finish`, as the corridor gives it. Reasoning is not sent: the protocol has no place for it. After a
     fault there is no `[DONE]`: OpenAI's clients raise at the error, and others must not take the
     stream for a whole one.
     """
@@ -123,8 +123,8 @@ class StreamEncoder:
     def _finish(self, reason: str, out: list[bytes]) -> None:
         self.ended = True
         out.append(self._chunk + b'{"index":0,"delta":{},"logprobs":null,"finish_reason":' + _json(reason) + b"}" + self._end)
-        if self._include_usage:
-            out.append(self._chunk + b'],"usage":' + _json(_usage(self._usage or Usage(estimated=True))) + b"}\n\n")
+        if self._include_usage and self._usage is not None:
+            out.append(self._chunk + b'],"usage":' + _json(_usage(self._usage)) + b"}\n\n")
         out.append(DONE)
 
 
@@ -139,7 +139,7 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
     """
     text: list[str] = []
     calls: dict[int, list[str]] = {}
-    usage = Usage(estimated=True)
+    usage: Usage | None = None
     reason = "stop"
     retract: Retract | None = None
     for event in events:
@@ -174,16 +174,16 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
     choice: dict[str, Json] = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     if retract is not None:
         choice["x_retract"] = _retract(retract)
-    return _json(
-        {
-            "id": f"chatcmpl-{_plain(exchange_id)}",
-            "object": "chat.completion",
-            "created": created,
-            "model": model,
-            "choices": [choice],
-            "usage": _usage(usage),
-        }
-    )
+    tree: dict[str, Json] = {
+        "id": f"chatcmpl-{_plain(exchange_id)}",
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [choice],
+    }
+    if usage is not None:
+        tree["usage"] = _usage(usage)
+    return _json(tree)
 
 
 def error_tree(error: LiziError, exchange_id: str) -> dict[str, Any]:

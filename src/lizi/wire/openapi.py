@@ -48,7 +48,7 @@ def document(*, version: str, features: Collection[str], base_url: str = "") -> 
     paths["/readyz"] = {"get": _get("readiness", "The instance wants traffic", state)}
     paths["/readyz"]["get"]["responses"]["503"] = {"description": "Not now", "content": state}
     paths["/metrics"] = {
-        "get": _get("metrics", "Numbers for Prometheus; from loopback, or with their own token", {"text/plain": {"schema": _TEXT}})
+        "get": _get("metrics", "Numbers for Prometheus: from loopback or with their token", {"text/plain": {"schema": _TEXT}})
     }
     paths["/metrics"]["get"]["responses"] |= {"401": {"$ref": "#/components/responses/401"}, "404": {"$ref": "#/components/responses/404"}}
     paths["/openapi.json"] = {"get": _get("openapi", "This document", {"application/json": {"schema": {"type": "object"}}})}
@@ -85,7 +85,7 @@ def _post(feature: str, request: str, result: str) -> dict[str, Any]:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-                "description": "A repeat within its life neither runs nor charges twice: it gets 409 with the first request's id and state.",
+                "description": "A repeat within its life neither runs nor charges twice: it gets 409 with the first one's id and state.",
             }
         ],
         "requestBody": {"required": True, "content": _json(request)},

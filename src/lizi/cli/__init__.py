@@ -1,0 +1,311 @@
+"""The command line: `lizi …`. Parses, calls one function, prints; decides nothing itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lizi import __version__
+from lizi.cli.output import INTERRUPTED, Output
+from lizi.errors import LiziError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lizi",
+    help="The self-hosted layer between your devices and your partners' models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+_config = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
+_key = typer.Typer(help="App keys: created, listed, rotated, revoked.", no_args_is_help=True)
+_model = typer.Typer(help="Local models: fetched only when asked for.", no_args_is_help=True)
+_ledger = typer.Typer(help="What was used and what it cost.", no_args_is_help=True)
+_audit = typer.Typer(help="The audit chain.", no_args_is_help=True)
+_store = typer.Typer(help="Back up and restore the store.", no_args_is_help=True)
+_partner = typer.Typer(help="The partners behind the features.", no_args_is_help=True)
+for _name, _group in {
+    "config": _config,
+    "key": _key,
+    "model": _model,
+    "ledger": _ledger,
+    "audit": _audit,
+    "store": _store,
+    "partner": _partner,
+}.items():
+    app.add_typer(_group, name=_name)
+
+_output = Output()
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="LIZI_CONFIG", help="The configuration file.")]
+Days = Annotated[str | None, typer.Option(help="A day (2026-11-24), inclusive, in the ledger's time zone.")]
+_DEFAULT_CONFIG = Path("lizi.toml")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"lizi {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")] = False,
+) -> None:
+    _output.json = json
+
+
+# --- serving -------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    config: ConfigPath = _DEFAULT_CONFIG,
+    dev: Annotated[bool, typer.Option("--dev", help="Make a fresh development app key and print snippets that work when pasted.")] = False,
+) -> None:
+    """Serve until SIGTERM; SIGHUP reloads the configuration."""
+    from lizi.cli.serving import run
+
+    raise SystemExit(run(_output, config, dev=dev))
+
+
+@app.command()
+def chat(
+    prompt: Annotated[str | None, typer.Argument(help="One question; without it, a conversation.")] = None,
+    key: Annotated[str, typer.Option(envvar="LIZI_KEY", help="App key.")] = "",
+    url: Annotated[str, typer.Option(envvar="LIZI_URL", help="Where the service listens.")] = "http://127.0.0.1:8080",
+    model: Annotated[str, typer.Option(help="Logical model.")] = "assistant",
+    system: Annotated[str | None, typer.Option(help="Instructions before the conversation.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer.")] = None,
+    ca: Annotated[str | None, typer.Option(help="PEM file of the authority to trust, for a private certificate.")] = None,
+) -> None:
+    """Talk to a running service, streaming."""
+    from lizi.cli.chat import converse
+    from lizi.cli.output import USAGE
+
+    if not key:
+        _output.fail("No app key was given.", hint="Give --key or set LIZI_KEY; 'lizi key create APP' makes one.", code=USAGE)
+    converse(_output, url, key, model, prompt, system, max_tokens, ca)
+
+
+# --- configuration -------------------------------------------------------------
+
+
+@_config.command("check")
+def config_check(config: ConfigPath = _DEFAULT_CONFIG) -> None:
+    """Say whether a file could be served, and what is wrong with it if not."""
+    from lizi.cli.serving import check
+
+    check(_output, config)
+
+
+@_config.command("show")
+def config_show(
+    config: ConfigPath = _DEFAULT_CONFIG,
+    effective: Annotated[bool, typer.Option(help="With every default filled in.")] = True,
+) -> None:
+    """Show the configuration as it would be served; secrets stay references."""
+    from lizi.cli.serving import show
+
+    show(_output, config, effective=effective)
+
+
+# --- keys ----------------------------------------------------------------------
+
+
+@_key.command("create")
+def key_create(
+    app_name: Annotated[str, typer.Argument(metavar="APP", help="Name of the app that will call.")],
+    config: ConfigPath = _DEFAULT_CONFIG,
+    models: Annotated[list[str] | None, typer.Option("--model", help="Logical model that it may use; repeat. Default: all.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1)] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(min=1)] = None,
+    streams: Annotated[int | None, typer.Option(min=1, help="Streams open at once.")] = None,
+    money_per_day: Annotated[str | None, typer.Option(help="Budget in the ledger's currency, e.g. 12.50.")] = None,
+    money_per_month: Annotated[str | None, typer.Option(help="Budget in the ledger's currency.")] = None,
+    expires_days: Annotated[int | None, typer.Option(min=1, help="Days until the key ends.")] = None,
+) -> None:
+    """Make an app key and show it once."""
+    from lizi.cli import keys
+
+    keys.create(
+        _output,
+        config,
+        app_name,
+        keys.plan_of(
+            _output,
+            models=models,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            streams=streams,
+            money_per_day=money_per_day,
+            money_per_month=money_per_month,
+        ),
+        expires_days,
+    )
+
+
+@_key.command("list")
+def key_list(config: ConfigPath = _DEFAULT_CONFIG) -> None:
+    """List all keys: never their secrets."""
+    from lizi.cli import keys
+
+    keys.listing(_output, config)
+
+
+@_key.command("rotate")
+def key_rotate(
+    key_id: str,
+    config: ConfigPath = _DEFAULT_CONFIG,
+    overlap_hours: Annotated[int, typer.Option(min=0, help="The old key stays good for this long.")] = 24,
+) -> None:
+    """Make a new key with the same plan; the old one ends after the overlap."""
+    from lizi.cli import keys
+
+    keys.rotate(_output, config, key_id, overlap_hours)
+
+
+@_key.command("revoke")
+def key_revoke(key_id: str, config: ConfigPath = _DEFAULT_CONFIG) -> None:
+    """Refuse a key from now on, on every worker, within a second."""
+    from lizi.cli import keys
+
+    keys.revoke(_output, config, key_id)
+
+
+# --- local models --------------------------------------------------------------
+
+
+@_model.command("get")
+def model_get(name: str) -> None:
+    """Fetch a local model, check its SHA-256 and keep only the weights."""
+    from lizi.cli import models
+
+    models.get(_output, name)
+
+
+@_model.command("list")
+def model_list() -> None:
+    """List the known local models and which are here."""
+    from lizi.cli import models
+
+    models.listing(_output)
+
+
+@_model.command("verify")
+def model_verify(name: str) -> None:
+    """Check the SHA-256 of a fetched model again."""
+    from lizi.cli import models
+
+    models.verify(_output, name)
+
+
+@_model.command("remove")
+def model_remove(name: str) -> None:
+    """Delete a fetched model."""
+    from lizi.cli import models
+
+    models.remove(_output, name)
+
+
+# --- money and evidence --------------------------------------------------------
+
+
+@_ledger.command("report")
+def ledger_report(
+    by: Annotated[Literal["app", "feature", "partner", "day"], typer.Option(help="One row for each.")] = "app",
+    since: Days = None,
+    until: Days = None,
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """What was used, charged to apps and spent at partners."""
+    from lizi.cli import records
+
+    records.report(_output, config, by, since, until)
+
+
+@_ledger.command("quote")
+def ledger_quote(
+    partner: Annotated[str, typer.Option("--as", metavar="PARTNER", help="Whose prices to use.")],
+    model: Annotated[str | None, typer.Option(help="Which of its models, if it has several in the price book.")] = None,
+    since: Days = None,
+    until: Days = None,
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """Replay the past at another partner's prices."""
+    from lizi.cli import records
+
+    records.quote(_output, config, partner, model, since, until)
+
+
+@_audit.command("verify")
+def audit_verify(
+    config: ConfigPath = _DEFAULT_CONFIG,
+    store: Annotated[Path | None, typer.Option(help="A store file, e.g. a backup; default: the configured one.")] = None,
+) -> None:
+    """Recompute every chain; name the first broken record."""
+    from lizi.cli import records
+
+    records.verify(_output, config, store)
+
+
+@_store.command("backup")
+def store_backup(to: Path, config: ConfigPath = _DEFAULT_CONFIG) -> None:
+    """Copy the store while it is in use, and verify the copy."""
+    from lizi.cli import records
+
+    records.backup(_output, config, to)
+
+
+@_store.command("restore")
+def store_restore(source: Annotated[Path, typer.Argument(metavar="FROM")], config: ConfigPath = _DEFAULT_CONFIG) -> None:
+    """Put a verified backup in the store's place; the service must be stopped."""
+    from lizi.cli import records
+
+    records.restore(_output, config, source)
+
+
+# --- partners ------------------------------------------------------------------
+
+
+@_partner.command("list")
+def partner_list(config: ConfigPath = _DEFAULT_CONFIG) -> None:
+    """List the partners and what routes to them."""
+    from lizi.cli import partners
+
+    partners.listing(_output, config)
+
+
+@_partner.command("ping")
+def partner_ping(
+    name: Annotated[str, typer.Argument(help="Partner to ask.")],
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """Send one tiny request to each of a partner's targets and say what came."""
+    from lizi.cli import partners
+
+    partners.ping(_output, config, name)
+
+
+def main() -> None:
+    """Entry point: a failure of the house ends in words and an exit code, never in a traceback."""
+    arguments = sys.argv[1:]
+    if "--json" in arguments:
+        # Programs put it wherever they like: `lizi key list --json` is the same as `lizi --json key list`.
+        arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
+    try:
+        app(arguments)
+    except LiziError as error:
+        _output.refuse(error)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # The reader of our output left (`lizi key list | head`): nothing to say to nobody.
+        sys.stderr.close()
+        raise SystemExit(0) from None

@@ -1,0 +1,374 @@
+"""A worker: serves exchanges on the inherited socket until the supervisor says otherwise, or is gone.
+
+Never owns a counter, a key or a configuration: all come over the channel, and each change is
+acknowledged once it acts. Without the supervisor it admits nothing: it cuts what is open, writes
+the last records and ends. Signals are the supervisor's business; a worker ignores SIGTERM and SIGINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import random
+import signal
+import socket
+import ssl
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+from msgspec.structs import replace
+
+from lizi import __version__
+from lizi.audit import Chain
+from lizi.callers import CallerBook, KeyRecord
+from lizi.config import Config, build_house
+from lizi.edge.channel import (
+    Answers,
+    Applied,
+    Channel,
+    Draining,
+    Generation,
+    Keys,
+    Message,
+    Metrics,
+    MetricsWanted,
+    Pulse,
+    Ready,
+    Stop,
+)
+from lizi.edge.journal import Journal
+from lizi.edge.limits import OwnerLimits
+from lizi.edge.numbers import MEDIA_TYPE, Tally, pack
+from lizi.edge.runtime import SystemClock, cancel_all, resolve_secret, spawn
+from lizi.edge.server import App, Server
+from lizi.edge.upstream import HttpUpstream
+from lizi.errors import LiziError
+from lizi.house import House, Ports
+from lizi.routing import Health
+
+__all__ = ["Worker", "main"]
+
+_PULSE_S = 1.0
+_FIRST_WORD_S = 10.0
+"""The first generation lies in the channel already; a supervisor that hasn't sent it by then is stuck."""
+_LAST_RECORDS_S = 1.5
+"""For the last batch: a commit takes milliseconds, and the supervisor kills after 2 s."""
+_GARBAGE_THRESHOLDS = (20_000, 20, 50)
+"""Requests make few cycles, so the youngest generation may fill further than the default 700 before it is searched."""
+
+
+class Worker:
+    """One worker process. `app_for` may be replaced by a test's own app."""
+
+    def __init__(self, *, number: int, boot: str, channel: socket.socket, listening: list[socket.socket]) -> None:
+        self.number = number
+        self.boot = boot
+        self.clock = SystemClock()
+        self.tally = Tally()
+        self._channel_socket = channel
+        self._listening = listening
+        self._early: list[Message] | None = []
+        self._first: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
+        self._metrics: dict[int, asyncio.Future[bytes]] = {}
+        self._asked = 0
+        self._keys: dict[str, KeyRecord] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    # --- start ---
+
+    async def run(self) -> None:
+        """From the first generation to the end. Raises `LiziError` when it can't start."""
+        self.channel = await Channel.over(self._channel_socket, self._heard, self._orphaned)
+        async with asyncio.timeout(_FIRST_WORD_S):
+            generation = await self._first
+        self.base_dir = Path(generation.base_dir)
+        self.config = generation.config
+        self.health = Health(self.config.routing)
+        self.limits = OwnerLimits(self.channel.send, self.clock)
+        self.journal = self._start_journal()
+        try:
+            self.upstream = HttpUpstream(self._secret, connections=self._connections(generation))
+            self.house = self._house(generation)
+            ports = Ports(
+                upstream=self.upstream,
+                limits=self.limits,
+                journal=self.journal,
+                clock=self.clock,
+                draw=random.Random().random,  # noqa: S311 - a share among targets is no secret
+            )
+            self.app = self.app_for(self.house, ports)
+            self._load_certificate()
+            self.server = Server(self.app, self.config.server, ssl_context=self._tls)
+            self._catch_up()
+            for sock in self._listening:
+                await self.server.listen(sock)
+            self.channel.send(Ready(os.getpid(), generation.number))
+            spawn(self._pulse(), "worker-pulse")
+            self._settle_memory()
+            await self._ended.wait()
+        finally:
+            await self._end()
+
+    def _catch_up(self) -> None:
+        """Changes that came while this worker started act before its first request."""
+        early, self._early = self._early or [], None
+        for message in early:
+            self._heard(message)
+
+    def app_for(self, house: House, ports: Ports) -> App:
+        """What the server serves."""
+        # Not at the top: a worker that serves another app (tests do) needs neither the features nor their memory.
+        from lizi.edge.http import ROUTES, HttpApp, Operations
+
+        operations = Operations(
+            ready=lambda: self.channel.open and self.journal.room(),
+            metrics=self._all_metrics,
+            metrics_token=self._secret(self.config.server.metrics_token),
+            openapi=_openapi({path: route.method for path, route in ROUTES.items()}),
+            started_at=int(self.clock.now()),
+        )
+        return HttpApp(house, ports, operations, self.tally)
+
+    def _start_journal(self) -> Journal:
+        settings = self.config.store
+        chain = Chain(boot=self.boot, worker=self.number, config_hash=self.config.hash, version=__version__, started_at=self.clock.now())
+        journal = Journal(
+            self.base_dir / self.config.server.data_dir / "lizi.sqlite",
+            chain,
+            durability=settings.durability,
+            batch_ms=settings.batch_ms,
+            queue_records=settings.queue_records,
+        )
+        journal.start()
+        return journal
+
+    def _load_certificate(self) -> None:
+        """Also at each reload: a renewed certificate serves new connections without a restart."""
+        server = self.config.server
+        if not server.tls_certificate:
+            return
+        if self._tls is None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            self._tls.set_alpn_protocols(["http/1.1"])
+        try:
+            self._tls.load_cert_chain(self.base_dir / server.tls_certificate, self.base_dir / server.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise LiziError(
+                f"The TLS certificate can't be used: {type(error).__name__}.",
+                code="config_invalid",
+                param="$.server.tls_certificate",
+                hint="Both files must be PEM, belong together, and be readable by the service's user.",
+            ) from None
+
+    @staticmethod
+    def _settle_memory() -> None:
+        """What start-up made lives as long as the process: take it out of every later search of the collector.
+
+        Without it each full collection walks some 100,000 objects of modules and tables, a pause of
+        tens of milliseconds in the middle of streams.
+        """
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
+
+    # --- generations ---
+
+    def _secret(self, reference: str) -> str:
+        return resolve_secret(reference, base=self.base_dir)
+
+    def _house(self, generation: Generation) -> House:
+        config = generation.config
+        for partner in config.partners.values():
+            if not partner.embedded:
+                self._secret(partner.credential)
+        self._keys = {record.key_id: record for record in generation.keys}
+        return build_house(
+            config, generation.keys, idempotency_key=generation.idempotency_key, health=self.health, base_urls=generation.base_urls
+        )
+
+    @staticmethod
+    def _connections(generation: Generation) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, partner in generation.config.partners.items():
+            base_url = generation.base_urls.get(name, partner.base_url)
+            if base_url:
+                found[base_url] = max(partner.connections, found.get(base_url, 0))
+        return found
+
+    def _apply(self, generation: Generation) -> None:
+        before: Config = self.config
+        if generation.config.routing != before.routing:
+            self.health = Health(generation.config.routing)
+        house = self._house(generation)
+        self.config = generation.config
+        try:
+            self._load_certificate()
+        except LiziError:
+            self.config = before
+            raise
+        self.upstream.configure(self._connections(generation))
+        self._swap(house)
+
+    def _swap(self, house: House) -> None:
+        self.house = house
+        self.app.house = house  # type: ignore[attr-defined]
+
+    # --- the channel ---
+
+    def _heard(self, message: Message) -> None:
+        if self._early is not None and not isinstance(message, Stop):
+            if isinstance(message, Generation) and not self._first.done():
+                self._first.set_result(message)
+            else:
+                self._early.append(message)
+        elif isinstance(message, Answers):
+            self.limits.answered(message.answers)
+        elif isinstance(message, Generation):
+            try:
+                self._apply(message)
+            except LiziError as error:
+                self.channel.send(Applied(message.change, error.message))
+            else:
+                self.channel.send(Applied(message.change))
+        elif isinstance(message, Keys):
+            self._keys |= {record.key_id: record for record in message.keys}
+            self._swap(replace(self.house, callers=CallerBook(self._keys.values())))
+            self.channel.send(Applied(message.change))
+        elif isinstance(message, MetricsWanted):
+            self.channel.send(Metrics(message.id, pack(self._numbers())))
+        elif isinstance(message, Metrics):
+            future = self._metrics.pop(message.id, None)
+            if future is not None and not future.done():
+                future.set_result(message.data)
+        elif isinstance(message, Draining):
+            spawn(self._drain(message), "worker-drain")
+        elif isinstance(message, Stop):
+            self._ended.set()
+
+    def _orphaned(self) -> None:
+        """The supervisor is gone: nothing may start any more."""
+        if not self._first.done():
+            self._first.cancel()
+        if limits := getattr(self, "limits", None):
+            limits.closed()
+        self._ended.set()
+
+    async def _pulse(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _PULSE_S
+            await asyncio.sleep(_PULSE_S)
+            late_ms = (loop.time() - due) * 1000
+            self.channel.send(Pulse(self.limits.in_flight, late_ms, dict(self.health.snapshot(self.clock.monotonic()))))
+
+    # --- numbers ---
+
+    def _numbers(self) -> dict[str, float]:
+        server, upstream, journal = self.server, self.upstream, self.journal.state
+        return {
+            **self.tally.numbers(),
+            "lizi_exchanges_in_flight": self.limits.in_flight,
+            "lizi_client_connections": len(server.connections),
+            "lizi_client_connections_total": server.connections_opened,
+            "lizi_client_connections_refused_total": server.connections_refused,
+            "lizi_client_timeouts_total": server.timeouts,
+            "lizi_clients_left_total": server.clients_left,
+            "lizi_slow_readers_total": server.slow_readers,
+            "lizi_sent_bytes_total": server.bytes_out,
+            "lizi_partner_connections": upstream.open_connections,
+            "lizi_partner_connections_total": upstream.opened,
+            "lizi_partner_requests_failed_total": upstream.failed,
+            "lizi_partner_requests_cancelled_total": upstream.cancelled,
+            "lizi_journal_waiting": journal.waiting,
+            "lizi_journal_committed_total": journal.committed,
+            "lizi_journal_failures_total": journal.failures,
+        }
+
+    async def _all_metrics(self) -> tuple[str, bytes]:
+        """The numbers of the whole service, from the supervisor."""
+        self._asked += 1
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._metrics[self._asked] = future
+        self.channel.send(MetricsWanted(self._asked))
+        try:
+            async with asyncio.timeout(2.0):  # the supervisor waits 0.9 s for the slowest worker
+                return MEDIA_TYPE, await future
+        except TimeoutError:
+            raise LiziError("The metrics could not be gathered in time.", code="busy", retry_after_s=1.0) from None
+        finally:
+            self._metrics.pop(self._asked, None)
+
+    # --- end ---
+
+    async def _drain(self, draining: Draining) -> None:
+        """New requests get 503 and readiness is off, then the door closes, then streams may finish."""
+        self.server.drain()
+        await asyncio.sleep(draining.grace_ms / 1000)
+        await self.server.closed(self.clock.monotonic() + draining.drain_ms / 1000)
+        self._ended.set()
+
+    async def _end(self) -> None:
+        """Cut what is open, which settles and records it, then write the last records."""
+        if server := getattr(self, "server", None):
+            await server.closed(self.clock.monotonic())
+        if limits := getattr(self, "limits", None):
+            limits.flush()
+        if upstream := getattr(self, "upstream", None):
+            await upstream.close()
+        await cancel_all(1.0)
+        lost = self.journal.close(_LAST_RECORDS_S)
+        if lost:
+            sys.stderr.write(f"{lost} records could not be written\n")
+        self.channel.close()
+
+
+def _openapi(methods: dict[str, str]) -> bytes:
+    """The paths that are served, as OpenAPI 3.1."""
+    answers = {"default": {"description": "JSON, or server-sent events where the request asks for a stream."}}
+    paths = {path: {method.lower(): {"responses": answers}} for path, method in methods.items()}
+    return msgspec.json.encode({"openapi": "3.1.0", "info": {"title": "Lizi", "version": __version__}, "paths": paths})
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lizi.edge.worker", description="Started by the supervisor only.")
+    parser.add_argument("--number", type=int, required=True)
+    parser.add_argument("--boot", required=True)
+    parser.add_argument("--channel-fd", type=int, required=True)
+    parser.add_argument("--listen-fds", required=True)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None, kind: type[Worker] = Worker) -> int:
+    """0 after a wanted end, 2 when it can't start."""
+    arguments = _arguments(argv)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+    async def serve() -> None:
+        worker = kind(
+            number=arguments.number,
+            boot=arguments.boot,
+            channel=socket.socket(fileno=arguments.channel_fd),
+            listening=[socket.socket(fileno=int(number)) for number in arguments.listen_fds.split(",")],
+        )
+        await worker.run()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+    except LiziError as error:
+        sys.stderr.write(f"{error.message} {error.hint or ''}\n")
+        return 2
+    except asyncio.CancelledError:
+        return 0  # orphaned before it began
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,94 @@
+"""The service itself, as its operator runs it: the real supervisor and worker as processes, over a scripted partner."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lizi.testing.partners import Partner
+
+TESTS = Path(__file__).parent.parent
+CONFIG = """
+[server]
+listen = "127.0.0.1:0"
+workers = 1
+grace_ms = 0
+drain_ms = 2000
+
+[metering]
+unpriced = "free"
+
+[partners.acme]
+base_url = "{base_url}"
+credential = "env:ACME_KEY"
+
+[models.assistant]
+targets = [{{ partner = "acme", model = "acme-7-0605", capabilities = ["tools", "images", "json_object", "json_schema"] }}]
+[models.strict]
+targets = [{{ partner = "acme", model = "acme-7-0605", capabilities = ["json_schema"], strict_schema = true }}]
+[models.plain]
+targets = [{{ partner = "acme", model = "acme-7-0605" }}]
+
+[features."writing.proofread"]
+model = "plain"
+[features."writing.rewrite"]
+model = "plain"
+[features."writing.transform"]
+model = "plain"
+"""
+PARTNER_KEY = "sk-partner-secret"
+_STARTS_WITHIN_S = 30  # a cold start is a second; the rest is for a busy machine
+
+
+class Running:
+    """One service and the partner behind it."""
+
+    def __init__(self, partner: Partner, address: str, key: str, process: subprocess.Popen[bytes]) -> None:
+        self.partner = partner
+        self.address = address
+        self.key = key
+        self.process = process
+
+    @property
+    def base_url(self) -> str:
+        return self.address + "/v1"
+
+    def asked(self) -> dict[str, Any]:
+        """The body of the last request that reached the partner."""
+        body: dict[str, Any] = self.partner.requests[-1].json()
+        return body
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Running]:
+    """Serve until the context ends."""
+    with Partner() as partner:
+        (folder / "lizi.toml").write_text(CONFIG.format(base_url=partner.base_url))
+        environ = {**os.environ, "ACME_KEY": PARTNER_KEY, "PYTHONPATH": str(TESTS.parent / "src")}
+        command = [sys.executable, str(TESTS / "edge" / "standin_supervisor.py"), str(folder / "lizi.toml"), "lizi.edge.worker"]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, env=environ, cwd=folder, stdout=subprocess.PIPE, stderr=log)
+        try:
+            assert process.stdout is not None
+            ready, _, _ = select.select([process.stdout], [], [], _STARTS_WITHIN_S)
+            line = process.stdout.readline() if ready else b""
+            assert line, (folder / "log").read_text()
+            said = json.loads(line)
+            yield Running(partner, said["address"], said["key"], process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+            assert process.stdout is not None
+            process.stdout.close()

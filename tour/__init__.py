@@ -1,0 +1,1 @@
+"""The three-minute proof: real processes, real sockets, real kills."""
