@@ -84,8 +84,8 @@ def _venv(name: str, *packages: str) -> Callable[[], None]:
         wanted = "\n".join(packages)
         if stamp.exists() and stamp.read_text() == wanted:
             return
-        subprocess.run([uv(), "venv", "--quiet", "--clear", "--python", sys.executable, str(place)], check=True)  # noqa: S603
-        subprocess.run([uv(), "pip", "install", "--quiet", "--python", str(place / "bin/python"), *packages], check=True)  # noqa: S603
+        subprocess.run([uv(), "venv", "--quiet", "--clear", "--python", sys.executable, str(place)], check=True)
+        subprocess.run([uv(), "pip", "install", "--quiet", "--python", str(place / "bin/python"), *packages], check=True)
         stamp.write_text(wanted)
 
     return install
@@ -98,10 +98,17 @@ def _portkey_install() -> None:
     place.mkdir(parents=True, exist_ok=True)
     if not (place / "package.json").exists():
         (place / "package.json").write_text('{"name":"versus-portkey","private":true}\n')
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "@portkey-ai/gateway@1.15.2"], cwd=place, check=True, capture_output=True)  # noqa: S607
+    subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "@portkey-ai/gateway@1.15.2"],
+        cwd=place,
+        check=True,
+        capture_output=True,
+    )
 
 
-def _start(name: str, command: list[str], core: int | None, port: int, *, env: dict[str, str] | None = None, seconds: float = 30, ready: str = "") -> subprocess.Popen[bytes]:
+def _start(
+    name: str, command: list[str], core: int | None, port: int, *, env: dict[str, str] | None = None, seconds: float = 30, ready: str = ""
+) -> subprocess.Popen[bytes]:
     process = start(command, core=core, log=WORK / f"{name}.log", env=env or {}, cwd=WORK)
     try:
         await_port(port, process, seconds=seconds)
@@ -115,7 +122,9 @@ def _start(name: str, command: list[str], core: int | None, port: int, *, env: d
 
 def _floor(upstream: int, core: int | None) -> Running:
     port = free_port()
-    process = _start("floor", [sys.executable, str(HERE.parent / "floor.py"), "--port", str(port), "--upstream", f"127.0.0.1:{upstream}"], core, port)
+    process = _start(
+        "floor", [sys.executable, str(HERE.parent / "floor.py"), "--port", str(port), "--upstream", f"127.0.0.1:{upstream}"], core, port
+    )
     return Running(name="floor", process=process, target=Target(host="127.0.0.1", port=port), model="mock-model")
 
 
@@ -136,7 +145,8 @@ api_key_location = "none"
     )
     code = (
         "import tensorzero, time\n"
-        f"g = tensorzero._start_http_gateway(config_file={str(config)!r}, clickhouse_url=None, postgres_url=None, valkey_url=None, async_setup=False)\n"
+        f"g = tensorzero._start_http_gateway(config_file={str(config)!r}, clickhouse_url=None, "
+        "postgres_url=None, valkey_url=None, async_setup=False)\n"
         "print('BASE', g.base_url, flush=True)\n"
         "time.sleep(1e6)\n"
     )
@@ -168,7 +178,11 @@ def _portkey(upstream: int, core: int | None) -> Running:
     port = free_port()
     server = WORK / "portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
     process = _start("portkey", ["node", str(server), f"--port={port}", "--headless"], core, port, env={"NODE_ENV": "production"})
-    headers = (("x-portkey-provider", "openai"), ("x-portkey-custom-host", f"http://127.0.0.1:{upstream}/v1"), ("authorization", "Bearer x"))
+    headers = (
+        ("x-portkey-provider", "openai"),
+        ("x-portkey-custom-host", f"http://127.0.0.1:{upstream}/v1"),
+        ("authorization", "Bearer x"),
+    )
     return Running(name="portkey", process=process, target=Target(host="127.0.0.1", port=port, headers=headers), model="mock-model")
 
 
@@ -192,7 +206,12 @@ litellm_settings: {{telemetry: false, num_retries: 0, set_verbose: false, reques
         "PATH": f"{WORK / 'litellm/bin'}:{os.environ['PATH']}",
     }
     process = _start("litellm", command, core, port, env=env, seconds=90)
-    return Running(name="litellm", process=process, target=Target(host="127.0.0.1", port=port, headers=(("authorization", f"Bearer {key}"),)), model="phone-ai")
+    return Running(
+        name="litellm",
+        process=process,
+        target=Target(host="127.0.0.1", port=port, headers=(("authorization", f"Bearer {key}"),)),
+        model="phone-ai",
+    )
 
 
 _LIZI_CONFIG = """[server]
@@ -259,7 +278,9 @@ SYSTEMS: tuple[System, ...] = (
         settings="one worker; app key, all limits, metering, ledger and audit chain on disk (durability batched)",
         launch=_lizi,
     ),
-    System(name="floor", label="bare uvloop floor", version="committed", settings="no features at all (benchmarks/floor.py)", launch=_floor),
+    System(
+        name="floor", label="bare uvloop floor", version="committed", settings="no features at all (benchmarks/floor.py)", launch=_floor
+    ),
     System(
         name="tensorzero",
         label="TensorZero, bare",
@@ -276,7 +297,15 @@ SYSTEMS: tuple[System, ...] = (
         launch=_vllm_router,
         install=_venv("vllm-router", "vllm-router==0.1.17"),
     ),
-    System(name="portkey", label="Portkey", version="1.15.2", settings="headless, NODE_ENV=production", launch=_portkey, install=_portkey_install, scale=0.2),
+    System(
+        name="portkey",
+        label="Portkey",
+        version="1.15.2",
+        settings="headless, NODE_ENV=production",
+        launch=_portkey,
+        install=_portkey_install,
+        scale=0.2,
+    ),
     System(
         name="litellm",
         label="LiteLLM, 1 worker",

@@ -73,7 +73,9 @@ async def whole_max(running: Running, *, seconds: float, connections: int) -> Fi
     window = _Window(running)
     start, end = WARM_S, WARM_S + seconds
     options = Options(hooks=((start, window.mark), (end, window.mark)), timeout_s=20, drain_s=20, connections_max=connections)
-    run = await run_closed(running.target, [running.target.request(body(running.model))], connections=connections, duration_s=end + 0.1, options=options)
+    run = await run_closed(
+        running.target, [running.target.request(body(running.model))], connections=connections, duration_s=end + 0.1, options=options
+    )
     inside = [record for record in run.records if record.t_last is not None and start <= record.t_last < end]
     served = sum(record.outcome == "ok" for record in inside)
     return {
@@ -89,9 +91,16 @@ async def whole_max(running: Running, *, seconds: float, connections: int) -> Fi
 async def whole_open(running: Running, *, rate_per_s: float, seconds: float, seed: int) -> Figures:
     """(b) Poisson users at a given rate; latency from the moment each meant to come."""
     window = _Window(running)
-    plan = [Planned(at_s=at, payload=running.target.request(body(running.model))) for at in poisson(rate_per_s, WARM_S + seconds, seed=seed)]
+    plan = [
+        Planned(at_s=at, payload=running.target.request(body(running.model))) for at in poisson(rate_per_s, WARM_S + seconds, seed=seed)
+    ]
     options = Options(
-        hooks=((WARM_S, window.mark), (WARM_S + seconds, window.mark)), timeout_s=10, drain_s=10, connections_ready=64, seed=seed, slos=(Slo(metric="whole", limit_s=0.1),)
+        hooks=((WARM_S, window.mark), (WARM_S + seconds, window.mark)),
+        timeout_s=10,
+        drain_s=10,
+        connections_ready=64,
+        seed=seed,
+        slos=(Slo(metric="whole", limit_s=0.1),),
     )
     run = await run_open(running.target, plan, options)
     window.close()
@@ -114,7 +123,13 @@ async def streams(running: Running, *, at_once: int, seconds: float, seed: int) 
     payload = running.target.request(body(running.model, stream=True))
     plan = [Planned(at_s=at, payload=payload, stream=True) for at in poisson(at_once / life, end, seed=seed)]
     options = Options(
-        hooks=((start, edge), (end, edge)), timeout_s=30, drain_s=15, lateness=lateness, connections_ready=min(at_once, 256), seed=seed, slos=(Slo(metric="first_content", limit_s=0.1),)
+        hooks=((start, edge), (end, edge)),
+        timeout_s=30,
+        drain_s=15,
+        lateness=lateness,
+        connections_ready=min(at_once, 256),
+        seed=seed,
+        slos=(Slo(metric="first_content", limit_s=0.1),),
     )
     run = await run_open(running.target, plan, options)
     while len(edges) < 2:
@@ -155,26 +170,34 @@ async def refusing_max(running: Running, *, seconds: float, connections: int) ->
 async def refusing_busy(running: Running, *, rate_per_s: float, probes_per_s: float, seconds: float, seed: int) -> Figures:
     """(d) How long a 429 takes while the others' requests fill the gateway to `rate_per_s`."""
     target = _refused(running)
-    good = [Planned(at_s=at, payload=running.target.request(body(running.model))) for at in poisson(rate_per_s, WARM_S + seconds, seed=seed)]
+    good = [
+        Planned(at_s=at, payload=running.target.request(body(running.model))) for at in poisson(rate_per_s, WARM_S + seconds, seed=seed)
+    ]
     bad = [Planned(at_s=at, payload=target.request(body(running.model))) for at in constant(probes_per_s, WARM_S + seconds)]
     options = Options(timeout_s=10, drain_s=10, connections_ready=64, seed=seed, slos=(Slo(metric="whole", limit_s=0.1),))
     served, probed = await asyncio.gather(
-        run_open(running.target, good, options), run_open(target, bad, Options(timeout_s=10, drain_s=10, connections_ready=8, slos=options.slos))
+        run_open(running.target, good, options),
+        run_open(target, bad, Options(timeout_s=10, drain_s=10, connections_ready=8, slos=options.slos)),
     )
     waits = [
-        record.t_last - record.t_intended if record.outcome == "refused" and record.t_last is not None else math.inf for record in probed.records if record.t_intended >= WARM_S
+        record.t_last - record.t_intended if record.outcome == "refused" and record.t_last is not None else math.inf
+        for record in probed.records
+        if record.t_intended >= WARM_S
     ]
     return {"rate_per_s": round(rate_per_s, 1), **_spread(waits), "load": _state(served), **_state(probed)}
 
 
-async def memory_flat(running: Running, *, requests: int, connections: int) -> Figures:
-    """(e) Resident memory over many requests, in ten steps."""
+async def memory_flat(running: Running, *, requests: int, connections: int, longest_s: float) -> Figures:
+    """(e) Resident memory over many requests, weighed every 2 s, until `requests` were served or `longest_s` is over."""
     pids = running.refresh()
     steps = [{"requests": 0, "rss_mib": _mib(rss_kib(pids))}]
     done = 0
-    while done < requests:
+    end = time.monotonic() + longest_s
+    while done < requests and time.monotonic() < end:
         payload = running.target.request(body(running.model))
-        run = await run_closed(running.target, [payload], connections=connections, duration_s=2.0, options=Options(timeout_s=20, drain_s=20))
+        run = await run_closed(
+            running.target, [payload], connections=connections, duration_s=2.0, options=Options(timeout_s=20, drain_s=20)
+        )
         served = sum(record.outcome == "ok" for record in run.records)
         if served == 0:
             raise RuntimeError(f"{running.name} served nothing: {_state(run)}")
@@ -199,7 +222,11 @@ async def memory_streams(running: Running, *, first: int, second: int) -> Figure
     plan += [Planned(at_s=second_at + at, payload=payload, stream=True) for at in constant(per_s, opening_second)]
     end = second_at + opening_second + 2.0
     options = Options(
-        hooks=((0.0, weigh), (second_at - 0.1, weigh), (end - 0.1, weigh)), timeout_s=60, drain_s=end - plan[-1].at_s, connections_ready=16, slos=(Slo(metric="first_content", limit_s=1.0),)
+        hooks=((0.0, weigh), (second_at - 0.1, weigh), (end - 0.1, weigh)),
+        timeout_s=60,
+        drain_s=end - plan[-1].at_s,
+        connections_ready=16,
+        slos=(Slo(metric="first_content", limit_s=1.0),),
     )
     run = await run_open(running.target, plan, options)
     held = sum(record.t_first_content is not None for record in run.records)

@@ -38,8 +38,15 @@ def start(command: Sequence[str], *, core: int | None, log: Path, env: dict[str,
             os.sched_setaffinity(0, {core})
 
     with log.open("wb") as out:
-        return subprocess.Popen(  # noqa: S603 - the benchmark's own fixed commands
-            list(command), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env={**os.environ, **env}, cwd=cwd, preexec_fn=pin, start_new_session=True
+        return subprocess.Popen(
+            list(command),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **env},
+            cwd=cwd,
+            preexec_fn=pin,
+            start_new_session=True,
         )
 
 

@@ -35,8 +35,8 @@ _WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 _HEALTH = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 _EVENT = (
-    b'data: {"id":"chatcmpl-7f3a","object":"chat.completion.chunk","created":1760000000,"model":"mock-model","system_fingerprint":"fp_9a1b",'
-    b'"choices":[{"index":0,"delta":%s,"logprobs":null,"finish_reason":%s}]}\n\n'
+    b'data: {"id":"chatcmpl-7f3a","object":"chat.completion.chunk","created":1760000000,"model":"mock-model",'
+    b'"system_fingerprint":"fp_9a1b","choices":[{"index":0,"delta":%s,"logprobs":null,"finish_reason":%s}]}\n\n'
 )
 _ROLE = _EVENT % (b'{"role":"assistant","content":""}', b"null")
 _BEFORE, _, _AFTER = (_EVENT % (b'{"content":"@#"}', b"null")).partition(b"#")

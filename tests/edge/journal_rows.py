@@ -18,7 +18,9 @@ def target(partner: str = "acme", model: str = "large-1") -> Target:
     )
 
 
-def finished(number: int, *, app: str = "notes", feature: str = "chat", started_at: float = 1_764_000_000.0, partner: str = "acme") -> Exchange:
+def finished(
+    number: int, *, app: str = "notes", feature: str = "chat", started_at: float = 1_764_000_000.0, partner: str = "acme"
+) -> Exchange:
     """An exchange that one partner answered for 350 micro-units."""
     usage = Usage(input_tokens=120, output_tokens=80, cached_tokens=20)
     attempt = Attempt(

@@ -148,6 +148,19 @@ async def test_a_worker_that_does_not_acknowledge_a_revocation_is_killed(folder:
         assert {(await service.ask())[0] for _ in range(40)} == {401}
 
 
+async def test_a_revocation_while_a_worker_starts_acts_before_its_first_request(folder: Path) -> None:
+    async with serving(write(folder)) as service:
+        victim = service.pids[0]
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: victim not in service.pids, "its replacement begun")
+        assert not all(state.ready for state in service.supervisor.fleet.states)
+        _, landing = await service.supervisor.revoke_key(service.key_id)
+        assert landing.killed == 0
+        await until(lambda: all(state.ready for state in service.supervisor.fleet.states), "its replacement ready")
+        assert {(await service.ask())[0] for _ in range(40)} == {401}
+        assert service.supervisor.fleet.restarts == 1
+
+
 async def test_keys_made_rotated_and_changed_act_at_once(folder: Path) -> None:
     async with serving(write(folder)) as service:
         shown, record, _ = await service.supervisor.create_key("mail", Plan(requests_per_minute=2))
@@ -235,7 +248,12 @@ async def test_a_reload_acts_on_every_worker_and_a_bad_file_leaves_the_old_one_s
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"workers": 3}, "server.workers needs a restart"), ({"credential": "env:LIZI_NO_SUCH"}, "env:LIZI_NO_SUCH")]
+    ("changes", "words"),
+    [
+        ({"workers": 3}, "server.workers needs a restart"),
+        ({"durability": "strict"}, "store.durability needs a restart"),
+        ({"credential": "env:LIZI_NO_SUCH"}, "env:LIZI_NO_SUCH"),
+    ],
 )
 async def test_a_reload_that_cannot_be_done_says_so_and_changes_nothing(folder: Path, changes: dict[str, Any], words: str) -> None:
     async with serving(write(folder)) as service:

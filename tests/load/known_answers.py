@@ -31,13 +31,21 @@ def chunked(*blocks: bytes, end: bool = True) -> bytes:
     return head + b"".join(b"%x\r\n%s\r\n" % (len(block), block) for block in blocks) + (b"0\r\n\r\n" if end else b"")
 
 
-STREAM = (event({"role": "assistant", "content": ""}), event({"content": "He"}), event({"content": "llo"}), event(finish="stop"), b"data: [DONE]\n\n")
+STREAM = (
+    event({"role": "assistant", "content": ""}),
+    event({"content": "He"}),
+    event({"content": "llo"}),
+    event(finish="stop"),
+    b"data: [DONE]\n\n",
+)
 
 
 class Known:
     """Answers each request with `reply(n)`; `stall` makes the whole server stand still once."""
 
-    def __init__(self, reply: Callable[[int], bytes], *, stall_at_s: float = -1.0, stall_s: float = 0.0, hang_up: bool = False, pieces: int = 0) -> None:
+    def __init__(
+        self, reply: Callable[[int], bytes], *, stall_at_s: float = -1.0, stall_s: float = 0.0, hang_up: bool = False, pieces: int = 0
+    ) -> None:
         self._reply = reply
         self._stall = (stall_at_s, stall_s)
         self._hang_up = hang_up

@@ -6,11 +6,11 @@ import time
 from array import array
 
 import pytest
-from load.known_answers import STREAM, Known, chunked, event, http, serving, whole
 
 from lizi.load import Options, Planned, Record, Target, run_closed, run_open
 from lizi.load.arrivals import constant
 from lizi.load.score import Slo, latencies, quantile
+from load.known_answers import STREAM, Known, chunked, event, http, serving, whole
 
 
 def plan(target: Target, times: list[float], *, stream: bool = False) -> list[Planned]:
@@ -72,7 +72,7 @@ async def test_an_overloaded_generator_voids_its_run() -> None:
     async def hog() -> None:
         for _ in range(6):
             await asyncio.sleep(0.02)
-            time.sleep(0.08)
+            time.sleep(0.08)  # noqa: ASYNC251 - that is the point
 
     async with serving(Known(lambda _: http(200, whole()))) as target:
         slos = (Slo(metric="whole", limit_s=0.2),)

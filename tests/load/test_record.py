@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from load.known_answers import Known, http, serving, whole
-
 from lizi.load import Options, Planned, Record, run_open
 from lizi.load.arrivals import poisson
 from lizi.load.record import machine, read_run, write_run
+from load.known_answers import Known, http, serving, whole
 
 
 async def test_a_run_is_written_and_read_back_the_same(tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ from lizi.load.score import Slo, attainment, latencies, quantile, void_reason, w
 
 def record(outcome: Outcome, took: float | None = 0.1, *, intended: float = 0.0, sent: float | None = None) -> Record:
     last = None if took is None else intended + took
-    return Record(index=0, stream=False, t_intended=intended, t_sent=intended if sent is None else sent, t_first_content=last, t_last=last, outcome=outcome)
+    return Record(
+        index=0,
+        stream=False,
+        t_intended=intended,
+        t_sent=intended if sent is None else sent,
+        t_first_content=last,
+        t_last=last,
+        outcome=outcome,
+    )
 
 
 def test_a_quantile_is_a_value_that_was_seen() -> None:

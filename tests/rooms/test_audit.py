@@ -107,7 +107,6 @@ def test_whole_chains_verify_and_report_their_heads() -> None:
     assert verify([]).broken is None
 
 
-@pytest.mark.requirement("S18")
 @given(st.data())
 def test_one_changed_bit_is_found_with_its_place(data: st.DataObject) -> None:
     rows = [*grown(4, 1), *grown(4, 2)]

@@ -9,8 +9,11 @@ and `_PIPELINE_BYTES` of requests not yet begun. Follows RFC 9110 and RFC 9112.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import http
 import re
+import sys
+import termios
 from collections.abc import Coroutine
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import TYPE_CHECKING, Any, cast
@@ -157,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self._unsent = self._transport.get_write_buffer_size()
+        self._unsent = self._untaken()
         self._wait(self._server.write_s)
 
     def resume_writing(self) -> None:
@@ -410,7 +413,7 @@ class Connection(asyncio.Protocol):
         if not linger:
             self._state = _CLOSED
             self._transport.close()
-            self._unsent = self._transport.get_write_buffer_size()
+            self._unsent = self._untaken()
             self._wait(self._server.write_s)  # a reader that never takes the rest
             return
         self._state = _LINGER
@@ -437,8 +440,9 @@ class Connection(asyncio.Protocol):
         if state == _LINGER:
             self._close(linger=False)
         elif unsent and state not in (_BODY, _CHUNKS):
-            if unsent < self._unsent:  # slow, but it reads
-                self._unsent = unsent
+            untaken = self._untaken()
+            if untaken < self._unsent:  # slow, but it reads
+                self._unsent = untaken
                 self._wait(server.write_s)
                 return
             server.slow_readers += 1
@@ -451,6 +455,21 @@ class Connection(asyncio.Protocol):
             server.timeouts += 1
             what = "headers" if state == _HEAD else "body"
             self._refuse(InvalidRequest(f"The request's {what} did not arrive in time.", code="request_timeout"), self._request)
+
+    def _untaken(self) -> int:
+        """Octets that the client's machine has not taken, the kernel's queue included.
+
+        Without the kernel's part a slow reader looks dead: the kernel takes more from us only once a third of its
+        queue, which may be megabytes, is free.
+        """
+        size = self._transport.get_write_buffer_size()
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and hasattr(termios, "TIOCOUTQ"):
+            try:
+                size += int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+            except OSError:
+                pass  # a socket that is gone, or of a kind without a queue
+        return size
 
     def abort(self) -> None:
         """Cut, whatever is under way."""

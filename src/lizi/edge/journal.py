@@ -213,9 +213,9 @@ class Journal:
             return False
         for _ in batch:  # only now: a record leaves the queue when it is on disk
             self._waiting.popleft()
+        self._unfolded = True
         self._committed += len(batch)
         self._batches += 1
-        self._unfolded = True
         if time.monotonic() >= self._folded_mono + _CHECKPOINT_S:
             self._fold(store)
         if self._waiting or self._intents:
@@ -228,24 +228,22 @@ class Journal:
     def _commit(self, store: Store, intents: list[tuple[Exchange, asyncio.Future[None]]], batch: list[Exchange]) -> bool:
         """Write until it is written. False when a deadline to close passed first."""
         exchanges, records = self._chained(batch)
+        wanted = [exchange for exchange, _ in intents]
         tries = 0
         while True:
             try:
-                self._transact(store.connection, intents, exchanges, records, known=tries > 0)
+                self._transact(store.connection, wanted, exchanges, records, again=tries > 0)
             except (sqlite3.Error, OSError, MemoryError) as error:
                 self._failed(getattr(error, "sqlite_errorname", None) or type(error).__name__)
                 _answer(intents, refused=True)  # they can still be told "not now"; what has been served can't
-                intents = []
+                intents = []  # but their rows stay in what is tried again: an empty commit would prove nothing about the disk
             else:
                 break
             if self._deadline_mono is not None and time.monotonic() >= self._deadline_mono:
                 return False
             time.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
             tries += 1
-        if self._trouble is not None:
-            self._trouble = None
-            if self._on_trouble is not None:
-                self._on_trouble(None)
+        self._recovered()
         _answer(intents, refused=False)
         return True
 
@@ -269,22 +267,25 @@ class Journal:
             if self._on_trouble is not None:
                 self._on_trouble(name)
 
+    def _recovered(self) -> None:
+        if self._trouble is not None:
+            self._trouble = None
+            if self._on_trouble is not None:
+                self._on_trouble(None)
+
     def _transact(
-        self,
-        connection: sqlite3.Connection,
-        intents: list[tuple[Exchange, asyncio.Future[None]]],
-        exchanges: list[Exchange],
-        records: list[Record],
-        *,
-        known: bool,
+        self, connection: sqlite3.Connection, intents: list[Exchange], exchanges: list[Exchange], records: list[Record], *, again: bool
     ) -> None:
+        """One transaction. `again`: the intents' callers have been refused, so their rows only try the disk and go at once."""
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if known and records and self._is_written(connection, records[-1]):  # the failed commit had gone through after all
+            if again and records and self._is_written(connection, records[-1]):  # the failed commit had gone through after all
                 connection.execute("ROLLBACK")
                 return
-            for exchange, _ in intents:
+            for exchange in intents:
                 _insert_intent(connection, self._chain.name, exchange)
+                if again:
+                    connection.execute("DELETE FROM intents WHERE id = ?", (exchange.id,))
             connection.execute("SAVEPOINT batch")
             try:
                 write(connection, self._chain_no, exchanges, records, intents=self._strict)
@@ -315,12 +316,13 @@ class Journal:
     def _fold(self, store: Store) -> None:
         """Bring the log into the file as far as readers let it, and flush both."""
         self._folded_mono = time.monotonic()
-        self._unfolded = False
         try:
             store.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:  # nothing is lost, the log still has it; the next commit shows whether the disk works
             self._failed(getattr(error, "sqlite_errorname", None) or type(error).__name__)
-            self._unfolded = True
+        else:
+            self._unfolded = False
+            self._recovered()
 
 
 def _answer(intents: list[tuple[Exchange, asyncio.Future[None]]], *, refused: bool) -> None:

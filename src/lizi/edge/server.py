@@ -152,9 +152,12 @@ class Server:
 
 
 def _find_dead_peers(sock: socket.socket, write_timeout_ms: int) -> None:
-    """Let the kernel notice clients that vanished without a word; accepted sockets inherit this on Linux."""
+    """Let the kernel notice clients that vanished without a word; accepted sockets inherit this on Linux.
+
+    Three times the write timeout: a reader that is merely stuck is ours to notice first, and to count.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", write_timeout_ms)):
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 3 * write_timeout_ms)):
         option = getattr(socket, name, None)
         if option is not None:  # not every system knows each of them
             sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -182,9 +182,13 @@ class Store:
                 f"SQLite {sqlite3.sqlite_version} is too old", code="store_failed", hint="use a Python that brings SQLite 3.37 or later"
             )
         run = self.connection.execute
-        found = run("PRAGMA user_version").fetchone()[0]
-        application = run("PRAGMA application_id").fetchone()[0]
-        tables = run("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        run("BEGIN")  # one snapshot: another process may be making the store right now
+        try:
+            found = run("PRAGMA user_version").fetchone()[0]
+            application = run("PRAGMA application_id").fetchone()[0]
+            tables = run("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        finally:
+            run("ROLLBACK")
         if application != _APPLICATION_ID and (tables or read_only):
             raise StoreError(f"{self.path.name} is no store of this program", code="store_failed", hint="check `server.data_dir`")
         if found > len(_MIGRATIONS):

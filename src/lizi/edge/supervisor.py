@@ -35,6 +35,7 @@ from lizi.edge.embedded import EmbeddedModel
 from lizi.edge.fleet import Fleet, Landing
 from lizi.edge.journal import HouseChain
 from lizi.edge.keyring import Keyring
+from lizi.edge.logs import LineWriter, install
 from lizi.edge.runtime import SystemClock, cancel_all, resolve_secret, spawn
 from lizi.edge.store import Lock
 from lizi.errors import ConfigError, LiziError
@@ -49,6 +50,12 @@ _BACKLOG = 2_048
 _SEAL_S = 10.0
 """Heads of all chains are sealed this often when they moved: a cut tail older than this shows."""
 
+_AT_START_ONLY = (
+    *(("server", name) for name in ServerSettings.__struct_fields__),
+    *(("store", name) for name in ("durability", "batch_ms", "queue_records")),
+    *(("telemetry", name) for name in ("log_level", "otlp_endpoint")),
+)
+"""What a worker takes when it starts: sockets, its journal's thread, its log and trace writers."""
 _TO_COME = 100
 """Workers that may start while a settlement runs, which takes milliseconds."""
 
@@ -266,16 +273,14 @@ class Supervisor:
         """Read the file again and swap it in on all workers. Raises `LiziError`; the old generation serves on then."""
         async with self._changing:
             config = load(self.path, self.clock.now())
-            changed = [
-                name for name in ServerSettings.__struct_fields__ if getattr(config.server, name) != getattr(self.config.server, name)
-            ]
-            if changed:
-                raise ConfigError(
-                    f"server.{changed[0]} needs a restart; nothing was changed.",
-                    code="config_invalid",
-                    param=f"$.server.{changed[0]}",
-                    hint="Put the old value back to reload the rest, or restart the service.",
-                )
+            for section, name in _AT_START_ONLY:
+                if getattr(getattr(config, section), name) != getattr(getattr(self.config, section), name):
+                    raise ConfigError(
+                        f"{section}.{name} needs a restart; nothing was changed.",
+                        code="config_invalid",
+                        param=f"$.{section}.{name}",
+                        hint="Put the old value back to reload the rest, or restart the service.",
+                    )
             for name, settings in config.partners.items():
                 before = self.config.partners.get(name)
                 if before is not None and before.embedded and settings.embedded != before.embedded:
@@ -290,14 +295,17 @@ class Supervisor:
                 await self._start_model(config, name)
             before_config, self.number = self.config, self.number + 1
             generation = self._generation(config)
+            # First what new workers start with, then the running ones: one that starts meanwhile has it either way.
+            self.fleet.follow(generation)
             landing = await self.fleet.apply(generation)
             if landing.errors:
                 # Some may have taken it: all go back to what served before.
                 self.number += 1
-                await self.fleet.apply(self._generation(before_config))
+                generation = self._generation(before_config)
+                self.fleet.follow(generation)
+                await self.fleet.apply(generation)
                 raise ConfigError(landing.errors[0], code="config_invalid", hint="Nothing was changed; mend it and reload again.")
             self.config = config
-            self.fleet.follow(generation)
             self._periods = None
             self.owner.in_flight_limit = config.admission.exchanges_in_flight
             self.owner.claim_life_s = float(config.store.idempotency_life_s)
@@ -308,7 +316,6 @@ class Supervisor:
 
     async def _land(self, *records: KeyRecord) -> Landing:
         generation = self._generation(self.config)
-        # First what new workers start with, then the running ones: a worker that starts meanwhile gets one or both.
         self.fleet.follow(generation)
         return await self.fleet.apply(Keys(generation.change, list(records)))
 
@@ -391,6 +398,8 @@ async def run(
 ) -> None:
     """Serve `path` until SIGTERM. `on_started` is awaited when everything is ready. Raises `LiziError` when it can't start."""
     supervisor = Supervisor(path, worker_module=worker_module)
+    writer = LineWriter()
+    install(supervisor.config.telemetry.log_level, writer)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.request_end)
@@ -410,6 +419,7 @@ async def run(
         await supervisor.until_ended()
     finally:
         await supervisor.close()
+        writer.close()
 
 
 async def _reload(supervisor: Supervisor) -> None:

@@ -42,9 +42,12 @@ from lizi.edge.channel import (
 )
 from lizi.edge.journal import Journal
 from lizi.edge.limits import OwnerLimits
-from lizi.edge.numbers import MEDIA_TYPE, Tally, pack
+from lizi.edge.logs import LineWriter, install
+from lizi.edge.numbers import MEDIA_TYPE, pack
 from lizi.edge.runtime import SystemClock, cancel_all, resolve_secret, spawn
 from lizi.edge.server import App, Server
+from lizi.edge.telemetry import Telemetry
+from lizi.edge.traces import Traces
 from lizi.edge.upstream import HttpUpstream
 from lizi.errors import LiziError
 from lizi.house import House, Ports
@@ -68,7 +71,6 @@ class Worker:
         self.number = number
         self.boot = boot
         self.clock = SystemClock()
-        self.tally = Tally()
         self._channel_socket = channel
         self._listening = listening
         self._early: list[Message] | None = []
@@ -89,6 +91,7 @@ class Worker:
         self.base_dir = Path(generation.base_dir)
         self.config = generation.config
         self.health = Health(self.config.routing)
+        self.telemetry = self._start_telemetry()
         self.limits = OwnerLimits(self.channel.send, self.clock)
         self.journal = self._start_journal()
         try:
@@ -97,7 +100,7 @@ class Worker:
             ports = Ports(
                 upstream=self.upstream,
                 limits=self.limits,
-                journal=self.journal,
+                journal=self.telemetry.journal(self.journal),
                 clock=self.clock,
                 draw=random.Random().random,  # noqa: S311 - a share among targets is no secret
             )
@@ -123,16 +126,24 @@ class Worker:
     def app_for(self, house: House, ports: Ports) -> App:
         """What the server serves."""
         # Not at the top: a worker that serves another app (tests do) needs neither the features nor their memory.
-        from lizi.edge.http import ROUTES, HttpApp, Operations
+        from lizi.edge.http import HttpApp, Operations
+        from lizi.wire.openapi import document
 
         operations = Operations(
             ready=lambda: self.channel.open and self.journal.room(),
             metrics=self._all_metrics,
             metrics_token=self._secret(self.config.server.metrics_token),
-            openapi=_openapi({path: route.method for path, route in ROUTES.items()}),
+            openapi=msgspec.json.encode(document(version=__version__, features=house.features)),
             started_at=int(self.clock.now()),
         )
-        return HttpApp(house, ports, operations, self.tally)
+        return HttpApp(house, ports, operations, self.telemetry)
+
+    def _start_telemetry(self) -> Telemetry:
+        settings = self.config.telemetry
+        writer = LineWriter()
+        install(settings.log_level, writer)
+        traces = Traces(settings.otlp_endpoint, instance=str(self.number)) if settings.otlp_endpoint else None
+        return Telemetry(writer=writer, level=settings.log_level, traces=traces)
 
     def _start_journal(self) -> Journal:
         settings = self.config.store
@@ -272,7 +283,7 @@ class Worker:
     def _numbers(self) -> dict[str, float]:
         server, upstream, journal = self.server, self.upstream, self.journal.state
         return {
-            **self.tally.numbers(),
+            **self.telemetry.numbers(),
             "lizi_exchanges_in_flight": self.limits.in_flight,
             "lizi_client_connections": len(server.connections),
             "lizi_client_connections_total": server.connections_opened,
@@ -326,13 +337,7 @@ class Worker:
         if lost:
             sys.stderr.write(f"{lost} records could not be written\n")
         self.channel.close()
-
-
-def _openapi(methods: dict[str, str]) -> bytes:
-    """The paths that are served, as OpenAPI 3.1."""
-    answers = {"default": {"description": "JSON, or server-sent events where the request asks for a stream."}}
-    paths = {path: {method.lower(): {"responses": answers}} for path, method in methods.items()}
-    return msgspec.json.encode({"openapi": "3.1.0", "info": {"title": "Lizi", "version": __version__}, "paths": paths})
+        self.telemetry.close()
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

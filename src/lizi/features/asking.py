@@ -44,7 +44,8 @@ class Feature(Struct, frozen=True, kw_only=True):
 _FENCE = re.compile(r"\A```[\w-]*\n(.*?)\n?```\Z", re.DOTALL)
 _PREAMBLE = re.compile(
     r"\A(?:(?:sure|certainly|of course|okay|ok)[,!.:]?\s*)?"
-    r"(?:here(?:'s| is| are)\b[^\n:]{0,80}:|(?:the )?(?:corrected|rewritten|revised|new|shorter)(?: \w+){0,3}:|(?:summary|key points|list|table|answer|output|text|rewrite):"
+    r"(?:here(?:'s| is| are)\b[^\n:]{0,80}:|(?:the )?(?:corrected|rewritten|revised|new|shorter)(?: \w+){0,3}:"
+    r"|(?:summary|key points|list|table|answer|output|text|rewrite):"
     r"|(?:好的|当然|當然)[，,。！!]?[^\n:：]{0,40}[:：]|(?:以下|下面|改正|改写|改寫|修改|校对|校對|输出|輸出|概括|摘要|总结|總結|要点|重點|清单|清單|文字|答案)[^\n:：，。]{0,20}[:：])\s*",
     re.IGNORECASE,
 )
@@ -58,7 +59,14 @@ def tokens(text: str) -> int:
 
 
 def ask(
-    model: str, prompt: Prompt, text: str, *, max_output_tokens: int, temperature: float = 0.0, seed: int | None = None, repairs: bool = False
+    model: str,
+    prompt: Prompt,
+    text: str,
+    *,
+    max_output_tokens: int,
+    temperature: float = 0.0,
+    seed: int | None = None,
+    repairs: bool = False,
 ) -> ChatRequest:
     """One request: the instruction, its examples as earlier turns, the text as the last one."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": prompt.system}]

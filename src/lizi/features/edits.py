@@ -23,9 +23,97 @@ _TOKENS = 600  # 10 ms at worst; the longest paragraph of everyday writing
 _BLANK_OR_MARK = re.compile(r"[\s\W_]+")
 _ENDINGS = ("ing", "ies", "ed", "es", "en", "er", "est", "ly", "s", "d", "n", "y", "e", "")
 _FUNCTION_WORDS = frozenset(
-    "a an the to of in on at for from by with and or but so as is are was were be been am do does did has have had not no it its it's their there "
-    "they're your you're you i me my we us our he him his she her they them this that these those who whom whose which what than then will would can "
-    "could should may might must if since for less fewer more most very much many some any let's lets too two".split()
+    [
+        "a",
+        "an",
+        "the",
+        "to",
+        "of",
+        "in",
+        "on",
+        "at",
+        "for",
+        "from",
+        "by",
+        "with",
+        "and",
+        "or",
+        "but",
+        "so",
+        "as",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "am",
+        "do",
+        "does",
+        "did",
+        "has",
+        "have",
+        "had",
+        "not",
+        "no",
+        "it",
+        "its",
+        "it's",
+        "their",
+        "there",
+        "they're",
+        "your",
+        "you're",
+        "you",
+        "i",
+        "me",
+        "my",
+        "we",
+        "us",
+        "our",
+        "he",
+        "him",
+        "his",
+        "she",
+        "her",
+        "they",
+        "them",
+        "this",
+        "that",
+        "these",
+        "those",
+        "who",
+        "whom",
+        "whose",
+        "which",
+        "what",
+        "than",
+        "then",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "may",
+        "might",
+        "must",
+        "if",
+        "since",
+        "for",
+        "less",
+        "fewer",
+        "more",
+        "most",
+        "very",
+        "much",
+        "many",
+        "some",
+        "any",
+        "let's",
+        "lets",
+        "too",
+        "two",
+    ]
 )
 
 
@@ -113,7 +201,9 @@ def kind_of(text: str, edit: Edit) -> str:
     if not first or not second or {*first.split(), *second.split()} <= _FUNCTION_WORDS:
         return "grammar"
     if " " in first or " " in second:
-        return "spelling" if first.replace(" ", "") == second.replace(" ", "") else "grammar" if likeness(first, second) >= 0.5 else "wording"
+        return (
+            "spelling" if first.replace(" ", "") == second.replace(" ", "") else "grammar" if likeness(first, second) >= 0.5 else "wording"
+        )
     if _stem(first) == _stem(second):
         return "grammar"
     return "spelling" if likeness(first, second) >= 0.6 else "wording"

@@ -19,11 +19,35 @@ _ADDRESS = re.compile(r"https?://[^\s，。；、！？）)」』”\"<>]*[^\s�
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _HAN_NUMBER = re.compile("[零〇一二两兩三四五六七八九十百千万萬]+")
-_HAN_DIGITS = {character: value for value, group in enumerate(("零〇", "一", "二两兩", "三", "四", "五", "六", "七", "八", "九")) for character in group}
+_HAN_DIGITS = {
+    character: value
+    for value, group in enumerate(("零〇", "一", "二两兩", "三", "四", "五", "六", "七", "八", "九"))
+    for character in group
+}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1_000}
-_ENGLISH = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
-).split()
+_ENGLISH = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 _ENGLISH_NUMBERS = {word: str(value) for value, word in enumerate(_ENGLISH)} | {"dozen": "12", "hundred": "100", "thousand": "1000"}
 _CAPITAL = re.compile(r"(?<![\w'’@/.-])[A-Z][\w]*[A-Za-z](?:[ -](?:[A-Z][A-Za-z]+))*")
 _MIXED = re.compile(r"(?<![\w@/.-])(?:[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}\w*)")
@@ -33,9 +57,92 @@ _CALLED = re.compile(
     "|[\u4e00-\u9fff](?:经理|經理|先生|女士|小姐|老师|老師|医生|醫生|教授|主任|太太)"
 )
 _COMMON = frozenset(
-    "I I'm I'll I've I'd OK TV The A An It We You He She They This That These Those There Please If In On At To For From And But Or So As "
-    "What When Where Why How Who Can Could Would Should Do Don't Did Is Are Was Were Will Not No Yes Hi Hello Dear Thanks Thank Sorry My "
-    "Your Our Their His Her Its Let Just Also Then Now Today Tomorrow ASAP FYI Q1 Q2 Q3 Q4 ID PM AM".split()
+    [
+        "I",
+        "I'm",
+        "I'll",
+        "I've",
+        "I'd",
+        "OK",
+        "TV",
+        "The",
+        "A",
+        "An",
+        "It",
+        "We",
+        "You",
+        "He",
+        "She",
+        "They",
+        "This",
+        "That",
+        "These",
+        "Those",
+        "There",
+        "Please",
+        "If",
+        "In",
+        "On",
+        "At",
+        "To",
+        "For",
+        "From",
+        "And",
+        "But",
+        "Or",
+        "So",
+        "As",
+        "What",
+        "When",
+        "Where",
+        "Why",
+        "How",
+        "Who",
+        "Can",
+        "Could",
+        "Would",
+        "Should",
+        "Do",
+        "Don't",
+        "Did",
+        "Is",
+        "Are",
+        "Was",
+        "Were",
+        "Will",
+        "Not",
+        "No",
+        "Yes",
+        "Hi",
+        "Hello",
+        "Dear",
+        "Thanks",
+        "Thank",
+        "Sorry",
+        "My",
+        "Your",
+        "Our",
+        "Their",
+        "His",
+        "Her",
+        "Its",
+        "Let",
+        "Just",
+        "Also",
+        "Then",
+        "Now",
+        "Today",
+        "Tomorrow",
+        "ASAP",
+        "FYI",
+        "Q1",
+        "Q2",
+        "Q3",
+        "Q4",
+        "ID",
+        "PM",
+        "AM",
+    ]
 )
 
 

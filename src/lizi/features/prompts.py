@@ -87,7 +87,10 @@ _STYLES_EN = {
         "Make the text shorter. Keep all names, numbers and links.",
         (
             ("I just wanted to let you know that I am going to be there at 6 pm.", "I will be there at 6 pm."),
-            ("Due to the fact that the weather was bad, we decided to stay at home for 2 days.", "The weather was bad, so we stayed home for 2 days."),
+            (
+                "Due to the fact that the weather was bad, we decided to stay at home for 2 days.",
+                "The weather was bad, so we stayed home for 2 days.",
+            ),
         ),
         "Text: ",
     ),
@@ -245,16 +248,28 @@ _SHAPES_EN = {
     "summary": Prompt(
         "Summarise the text in one short sentence.",
         (
-            ("The pool opens on 1 June. This year it stays open until 9 pm. A ticket costs $4.", "The pool opens on 1 June and stays open until 9 pm."),
-            ("Rita lost her keys on Monday. A neighbour found them in the park and gave them back.", "A neighbour found the keys that Rita had lost."),
+            (
+                "The pool opens on 1 June. This year it stays open until 9 pm. A ticket costs $4.",
+                "The pool opens on 1 June and stays open until 9 pm.",
+            ),
+            (
+                "Rita lost her keys on Monday. A neighbour found them in the park and gave them back.",
+                "A neighbour found the keys that Rita had lost.",
+            ),
         ),
         "Text: ",
     ),
     "key_points": Prompt(
         "Write the key points of the text, one short point per line.",
         (
-            ("The pool opens on 1 June. It stays open until 9 pm. Children pay $2.", "- The pool opens on 1 June\n- It stays open until 9 pm\n- Children pay $2"),
-            ("We met Rita on Monday. She will paint the wall and repair the door.", "- We met Rita on Monday\n- She will paint the wall\n- She will repair the door"),
+            (
+                "The pool opens on 1 June. It stays open until 9 pm. Children pay $2.",
+                "- The pool opens on 1 June\n- It stays open until 9 pm\n- Children pay $2",
+            ),
+            (
+                "We met Rita on Monday. She will paint the wall and repair the door.",
+                "- We met Rita on Monday\n- She will paint the wall\n- She will repair the door",
+            ),
         ),
         "Text: ",
     ),

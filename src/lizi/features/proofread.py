@@ -32,11 +32,87 @@ _CHANGED = {"spelling": 0.4, "grammar": 0.4, "style": 0.7}
 """The largest part of a sentence that may change."""
 _SMALL = 12  # letters: in a sentence as short as this one corrected word is most of it
 _DROPPABLE = frozenset(
-    "a an the to of in on at for from by with and or but so is are was were be been do does did has have had that which more most very much it its "
-    "then than will would can".split()
+    [
+        "a",
+        "an",
+        "the",
+        "to",
+        "of",
+        "in",
+        "on",
+        "at",
+        "for",
+        "from",
+        "by",
+        "with",
+        "and",
+        "or",
+        "but",
+        "so",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "do",
+        "does",
+        "did",
+        "has",
+        "have",
+        "had",
+        "that",
+        "which",
+        "more",
+        "most",
+        "very",
+        "much",
+        "it",
+        "its",
+        "then",
+        "than",
+        "will",
+        "would",
+        "can",
+    ]
 )
 """Words whose removal can be a correction; a lost word of any other kind is lost meaning."""
-_SMALL_WORDS = _DROPPABLE | frozenset("their there they're your you're its it's whose who's who whom which what these those this fewer less not don't doesn't isn't aren't wasn't weren't am any some let's lets me i".split())
+_SMALL_WORDS = _DROPPABLE | frozenset(
+    [
+        "their",
+        "there",
+        "they're",
+        "your",
+        "you're",
+        "its",
+        "it's",
+        "whose",
+        "who's",
+        "who",
+        "whom",
+        "which",
+        "what",
+        "these",
+        "those",
+        "this",
+        "fewer",
+        "less",
+        "not",
+        "don't",
+        "doesn't",
+        "isn't",
+        "aren't",
+        "wasn't",
+        "weren't",
+        "am",
+        "any",
+        "some",
+        "let's",
+        "lets",
+        "me",
+        "i",
+    ]
+)
 _WORD_ALIKE = 0.5
 """`goed`/`went` is below it and lost; so is `soon`/`never`, which must be."""
 _PERSONS = {
@@ -51,7 +127,9 @@ _PERSONS = {
 }
 _PICTURE = re.compile("[\u2190-\u2bff\u3030\u303d\ufe0f\u200d\U0001f000-\U0001faff]")
 _PARTICLES = frozenset("的地得了着著过過是在有个個就都也和与與嘅咗")
-_SYNONYMS = frozenset({("把", "将"), ("把", "將"), ("和", "与"), ("和", "與"), ("和", "跟"), ("很", "非常"), ("还", "也"), ("我们", "咱们")})
+_SYNONYMS = frozenset(
+    {("把", "将"), ("把", "將"), ("和", "与"), ("和", "與"), ("和", "跟"), ("很", "非常"), ("还", "也"), ("我们", "咱们")}
+)
 """Both are right, so neither corrects the other."""
 _LEVELS = {
     "spelling": frozenset({"spelling", "spacing", "capitalization", "punctuation", "repetition"}),
@@ -181,8 +259,7 @@ def _is_correction(request: TaskRequest, edit: Edit, protected: list[Span]) -> b
 
 def _persons(text: str) -> set[str]:
     """Who is spoken of: a correction may not make you out of me."""
-    found = {_PERSONS[word] for word in words(text.casefold()) if word in _PERSONS}
-    return found
+    return {_PERSONS[word] for word in words(text.casefold()) if word in _PERSONS}
 
 
 def _is_english_correction(text: str, edit: Edit, old: str, new: str, level: str) -> bool:

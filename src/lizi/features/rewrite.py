@@ -47,7 +47,7 @@ _AGAIN = {
     "zh-Hant-HK": "不要解釋，不要回答。",
 }
 _SHARED = {"friendly": 0.3, "professional": 0.25, "concise": 0.3, "elaborate": 0.45, "rephrase": 0.25, "custom": 0.2}
-"""The least part of the source's meaningful words (Chinese: characters) that a rewriting of it holds; talk about something else measured below 0.2."""
+"""The least part of the source's meaningful words (Chinese: characters) that its rewriting holds; talk about other things is below 0.2."""
 _GROWTH = {"concise": 1.0, "elaborate": 3.0}
 _GROWTH_ELSE = 2.0
 _ALLOWANCE = {"concise": 0, "elaborate": 200}
@@ -86,15 +86,21 @@ def _candidate(request: TaskRequest, model: str, number: int) -> Generator[ChatR
     kept = kept_in(text, locale, extra=protected_texts(request))
     put = _CUSTOM[locale].format(instruction=request.instruction, text=text) if request.style == "custom" else text
     ceiling = int(tokens(text) * _growth(request)) + 64
-    heat = {} if number == 0 else {"temperature": _VARIETY, "seed": number}
-    answer = yield ask(model, prompt, put, max_output_tokens=ceiling, **heat)
+    temperature, seed = (0.0, None) if number == 0 else (_VARIETY, number)
+    answer = yield ask(model, prompt, put, max_output_tokens=ceiling, temperature=temperature, seed=seed)
     first = _version(answer, request) if answer.finish != "length" else ""
     if not _judge(request, kept, first):
         return first, "model", 0.9 if number == 0 else 0.7
     pieces = (*kept.numbers, *kept.addresses, *kept.names, *kept.exact)
     more = _KEEP[locale].format(pieces=", ".join(pieces)) if pieces else _AGAIN[locale]
     answer = yield ask(
-        model, Prompt(prompt.system + more, prompt.shots, prompt.opening), put, max_output_tokens=ceiling, repairs=True, **heat
+        model,
+        Prompt(prompt.system + more, prompt.shots, prompt.opening),
+        put,
+        max_output_tokens=ceiling,
+        repairs=True,
+        temperature=temperature,
+        seed=seed,
     )
     second = _version(answer, request)
     if not _judge(request, kept, second):
@@ -206,13 +212,21 @@ def _put_together(request: TaskRequest, kept: Kept, versions: tuple[str, ...]) -
 def _emojify(request: TaskRequest, model: str, number: int) -> Generator[ChatRequest, Answer, tuple[str, str, float]]:
     """Ask for emoji alone; the text's own words are never in the model's hands."""
     prompt = REWRITE[request.locale]["emojify"]
-    heat = {} if number == 0 else {"temperature": _VARIETY, "seed": number}
-    answer = yield ask(model, prompt, request.text, max_output_tokens=32, **heat)
+    temperature, seed = (0.0, None) if number == 0 else (_VARIETY, number)
+    answer = yield ask(model, prompt, request.text, max_output_tokens=32, temperature=temperature, seed=seed)
     found = _EMOJI.findall(answer.text)
     if not found:
         if answer.finish == "stop" or answer.fault is not None:
             bare(answer, request.text, 0)  # a fault of the partner is not for us to mend
-        answer = yield ask(model, Prompt(prompt.system, prompt.shots[:2]), request.text, max_output_tokens=32, repairs=True, **heat)
+        answer = yield ask(
+            model,
+            Prompt(prompt.system, prompt.shots[:2]),
+            request.text,
+            max_output_tokens=32,
+            repairs=True,
+            temperature=temperature,
+            seed=seed,
+        )
         found = _EMOJI.findall(answer.text)
     if not found and answer.fault is not None:
         bare(answer, request.text, 0)

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-import opencc  # type: ignore[import-untyped]
+import opencc
 
 __all__ = ["foreign", "has_han", "is_han", "to_script"]
 
@@ -67,9 +67,7 @@ def foreign(text: str, locale: str, *, source: str = "") -> str:
     """
     if locale == "en":
         return "".join(character for character in text if is_han(character) and character not in source)
-    return "".join(
-        character for character in text if is_han(character) and character not in source and _is_foreign(character, locale)
-    )
+    return "".join(character for character in text if is_han(character) and character not in source and _is_foreign(character, locale))
 
 
 def to_script(text: str, locale: str, *, source: str = "", phrases: bool = True) -> str:

@@ -15,8 +15,7 @@ _WORD = re.compile(
     r"https?://[^\s，。；、）)」』]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|`[^`\n]*`"  # addresses and code stay whole
     r"|\d+(?:[.,:/-]\d+)*%?"
     r"|[^\W\d_\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+(?:['’][^\W\d_\u2e80-\u9fff]+)*"
-    r"|\s+|."
-    ,
+    r"|\s+|.",
     re.DOTALL,
 )
 _CLAUSE = re.compile(r"[^，,；;。！？!?、\n]+[，,；;。！？!?、\n]*")

@@ -9,6 +9,7 @@ are distinct and not empty; a table is rectangular with at least one row. Bound:
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, TypeAlias
 
@@ -40,7 +41,9 @@ _HEADERS = {"en": ("Item", "Details"), "zh-Hans": ("项目", "内容"), "zh-Hant
 _BULLET = re.compile(r"\A\s*(?:[-*•·–—]+\s+|[-•·]|\(?\d{1,2}[.)、）]\s*|#+\s+)")
 _MARKUP = re.compile(r"\*\*|__|`")
 _RULE = re.compile(r"[\s|:+=-]*")
-_SEPARATOR = re.compile(r"\s*[、，；]\s*|[,;](?!\d)\s+(?:and\s+|then\s+)?|\s+and\s+|(?<=[\u4e00-\u9fff ])(?:和|同|及|以及)(?=[\u4e00-\u9fff A-Za-z0-9])")
+_SEPARATOR = re.compile(
+    r"\s*[、，；]\s*|[,;](?!\d)\s+(?:and\s+|then\s+)?|\s+and\s+|(?<=[\u4e00-\u9fff ])(?:和|同|及|以及)(?=[\u4e00-\u9fff A-Za-z0-9])"
+)
 _LEAD = re.compile(r"\A[^:：\n]{1,20}[:：](?!//)\s*")
 _MARGIN = 120  # letters for bullets, a header, bars between cells
 _COVERED = {"key_points": 0.45, "list": 0.7}
@@ -53,7 +56,7 @@ def plan(request: TaskRequest, model: str) -> Steps:
     text, shape = request.text, request.to
     prompt = TRANSFORM[request.locale][shape]
     # Lines repeat the text with marks between; a table adds a header and separators.
-    ceiling = tokens(text) + 96
+    ceiling = tokens(text) + 160
     answer = yield ask(model, prompt, text, max_output_tokens=ceiling)
     found = _read(request, answer) if answer.finish != "length" else None
     if found is not None:
@@ -122,7 +125,9 @@ def _covered(request: TaskRequest, lines: list[str]) -> float:
 def _meaningful(text: str, locale: str) -> set[str]:
     if locale == "en":
         return {word[:4] for word in words(text.casefold()) if word.isalnum() and len(word) > 2}
-    return {character for character in text if is_han(character)} | {word for word in words(text.casefold()) if word.isascii() and word.isalnum()}
+    return {character for character in text if is_han(character)} | {
+        word for word in words(text.casefold()) if word.isascii() and word.isalnum()
+    }
 
 
 # --- summary ---------------------------------------------------------------------------------
@@ -219,13 +224,15 @@ def _extract(request: TaskRequest, pieces: list[str]) -> str:
     if not fitting:
         short = _first_that_fit(clauses(request.text), limit).rstrip(_END)
         if not short:
-            raise ResultError("No part of the text fits `options.max_chars`.", code="result_check_failed", hint="Raise `options.max_chars`.")
+            raise ResultError(
+                "No part of the text fits `options.max_chars`.", code="result_check_failed", hint="Raise `options.max_chars`."
+            )
         return short
     meanings = {piece: _meaningful(piece, request.locale) for piece in fitting}
     whole = [_meaningful(piece, request.locale) for piece in pieces]
 
     def weight(piece: str) -> float:
         mine = meanings[piece]
-        return sum(len(mine & other) for other in whole) / (len(mine) or 1) ** 0.5
+        return sum(len(mine & other) for other in whole) / math.sqrt(len(mine) or 1)
 
     return max(fitting, key=weight)  # the first of equals: what comes first weighs most

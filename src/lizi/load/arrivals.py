@@ -7,6 +7,7 @@ Bound: one float per arrival.
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import pairwise
 
@@ -60,7 +61,7 @@ def profile(stages: tuple[Stage, ...], *, cv: float, seed: int) -> list[float]:
     for stage in stages:
         _check(max(stage.rate_start_per_s, stage.rate_end_per_s), stage.duration_s)
     expected = sum(_mass(stage) for stage in stages)
-    if cv == 0:
+    if cv < 1e-6:  # the squares of smaller ones are no numbers any more, and nobody could see them
         units = [float(index) for index in range(int(expected + 1e-9))]
     else:
         source = random.Random(seed)
@@ -109,4 +110,4 @@ def _inverse(mass: float, stage: Stage) -> float:
     if abs(slope) < 1e-12:
         return mass / start
     # The root of  mass = start·t + slope·t²/2  that lies within the stage.
-    return 2 * mass / (start + (start * start + 2 * slope * mass) ** 0.5)
+    return 2 * mass / (start + math.sqrt(start * start + 2 * slope * mass))

@@ -50,7 +50,20 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """At most one request under way at a time."""
 
-    __slots__ = ("_block_rest", "_crlf", "_head", "_now", "_owner", "_parser", "_parts", "_payload", "_streaming", "_tail", "record", "transport")
+    __slots__ = (
+        "_block_rest",
+        "_crlf",
+        "_head",
+        "_now",
+        "_owner",
+        "_parser",
+        "_parts",
+        "_payload",
+        "_streaming",
+        "_tail",
+        "record",
+        "transport",
+    )
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -59,7 +72,12 @@ class Connection(asyncio.Protocol):
         self._payload = b""
         self._parser = httptools.HttpResponseParser(self)
         self._now = 0.0
-        self._reset()
+        self._head = b""
+        self._parts: list[bytes] = []
+        self._tail: deque[bytes] = deque(maxlen=_TAIL_BLOCKS)
+        self._block_rest = b""
+        self._streaming = False
+        self._crlf = False
 
     def send(self, record: Record, payload: bytes) -> None:
         """Send now, or as soon as the connection stands."""
@@ -213,8 +231,8 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         self._head = b""
-        self._parts: list[bytes] = []
-        self._tail: deque[bytes] = deque(maxlen=_TAIL_BLOCKS)
+        self._parts = []
+        self._tail = deque(maxlen=_TAIL_BLOCKS)
         self._block_rest = b""
         self._streaming = False
         self._crlf = False

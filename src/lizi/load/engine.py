@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import ssl
 import time
@@ -44,7 +45,12 @@ class Target(Struct, frozen=True, kw_only=True):
 
     def request(self, body: bytes) -> bytes:
         """The bytes of one POST."""
-        lines = [f"POST {self.path} HTTP/1.1", f"host: {self.host}:{self.port}", "content-type: application/json", f"content-length: {len(body)}"]
+        lines = [
+            f"POST {self.path} HTTP/1.1",
+            f"host: {self.host}:{self.port}",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+        ]
         lines += [f"{name}: {value}" for name, value in self.headers]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
@@ -88,13 +94,15 @@ class Run(Struct, kw_only=True):
 
 async def run_open(target: Target, plan: Sequence[Planned], options: Options) -> Run:
     """Send each request at its intended time, whatever became of those before."""
-    if any(later.at_s < earlier.at_s for earlier, later in zip(plan, plan[1:], strict=False)):
+    if any(later.at_s < earlier.at_s for earlier, later in itertools.pairwise(plan)):
         raise ValueError("the plan must be in order of time")
     engine = _Engine(target, options)
     return await engine.open(plan)
 
 
-async def run_closed(target: Target, payloads: Sequence[bytes], *, connections: int, duration_s: float, options: Options, stream: bool = False) -> Run:
+async def run_closed(
+    target: Target, payloads: Sequence[bytes], *, connections: int, duration_s: float, options: Options, stream: bool = False
+) -> Run:
     """Keep `connections` requests under way for `duration_s`: maximum throughput, and nothing else."""
     engine = _Engine(target, options)
     return await engine.closed_loop(payloads, connections, duration_s, stream)
@@ -273,7 +281,7 @@ class _Engine:
     async def _warm(self, count: int) -> None:
         for _ in range(count):
             connection = Connection(self)
-            await self._loop.create_connection(lambda made=connection: made, self._target.host, self._target.port, ssl=self._target.tls)  # type: ignore[misc]
+            await self._loop.create_connection(lambda made=connection: made, self._target.host, self._target.port, ssl=self._target.tls)
             self._opened += 1
             self._idle.append(connection)
 
@@ -335,7 +343,9 @@ class _Engine:
                 connection.transport.abort()
         await asyncio.sleep(0)
 
-    def _result(self, mode: Literal["open", "closed"], started_at: float, duration_s: float, took: float, share: float, before: dict[str, Any]) -> Run:
+    def _result(
+        self, mode: Literal["open", "closed"], started_at: float, duration_s: float, took: float, share: float, before: dict[str, Any]
+    ) -> Run:
         options = self._options
         base = self._base
         for record in self._records:

@@ -7,6 +7,7 @@ and say so when the sample is too small to hold them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -72,7 +73,10 @@ def wilson(good: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     middle = share + z * z / (2 * total)
     scale = 1 + z * z / total
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    # At the ends the bound is exact; rounding must not push it past the share itself.
+    low = 0.0 if good == 0 else (middle - spread) / scale
+    high = 1.0 if good == total else (middle + spread) / scale
+    return low, high
 
 
 def latencies(
@@ -126,6 +130,6 @@ def _kept(record: Record, slo: Slo) -> bool:
         times = record.chunk_times
         if times is None:
             raise ValueError("a `gap` SLO needs Options(chunk_times=True)")
-        return all(after - before <= slo.limit_s for before, after in zip(times, times[1:], strict=False))
+        return all(after - before <= slo.limit_s for before, after in itertools.pairwise(times))
     end = record.t_first_content if slo.metric == "first_content" else record.t_last
     return end is not None and end - record.t_intended <= slo.limit_s

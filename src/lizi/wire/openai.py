@@ -46,8 +46,9 @@ def _usage(usage: Usage) -> dict[str, Json]:
 class StreamEncoder:
     """Machine: events → the bytes of one chat stream. Never raises half-way; holds the last `Usage` and nothing else.
 
-    `Finish` and `Fault` end it; the `Usage` to show comes before the `Finish`, as the corridor gives it. Reasoning is not sent: the protocol has no place for it. After a
-    fault there is no `[DONE]`: OpenAI's clients raise at the error, and others must not take the
+    `Finish` and `Fault` end it; the `Usage` to show comes before the `Finish`, as the corridor
+    gives it. Reasoning is not sent: the protocol has no place for it. After a fault
+    there is no `[DONE]`: OpenAI's clients raise at the error, and others must not take the
     stream for a whole one.
     """
 

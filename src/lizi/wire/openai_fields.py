@@ -36,6 +36,7 @@ TOOL_NAME = "^[a-zA-Z0-9_-]{1,64}$"
 URL_LENGTH = 2048
 
 _TEXT: JsonSchema = {"type": "string"}
+_NULL: JsonSchema = {"type": "null"}
 _NAME: JsonSchema = {"type": "string", "pattern": TOOL_NAME}
 
 
@@ -213,14 +214,22 @@ def _message_schema(role: str) -> JsonSchema:
     properties: dict[str, JsonSchema] = {
         "role": {"const": role},
         "content": _or_null(content) if role == "assistant" else content,
-        "tool_calls": {"type": "array", "minItems": 1, "maxItems": TOOLS, "items": _CALL},
+        "tool_calls": _or_null({"type": "array", "minItems": 1, "maxItems": TOOLS, "items": _CALL}),
         "refusal": _or_null(_TEXT),
         "tool_call_id": {"type": "string", "minLength": 1},
     }
     fields = MESSAGE_FIELDS[role]
-    shown = {name: properties[name] if rule.kind == "used" else {} for name, rule in fields.items() if rule.kind != "unsupported"}
-    required = ["role", "tool_call_id", "content"] if role == "tool" else ["role", "content"]
-    return _closed(shown, *required)
+    shown = {
+        name: _NULL if rule.kind == "unsupported" else properties[name] if rule.kind == "used" else {} for name, rule in fields.items()
+    }
+    if role == "assistant":
+        said = [
+            {"required": ["content"], "properties": {"content": content}},
+            {"required": ["tool_calls"], "properties": {"tool_calls": {"type": "array"}}},
+            {"required": ["refusal"], "properties": {"refusal": _TEXT}},
+        ]
+        return _closed(shown, "role") | {"anyOf": said}
+    return _closed(shown, "role", "content", *(("tool_call_id",) if role == "tool" else ()))
 
 
 def schema_of(name: str) -> JsonSchema:

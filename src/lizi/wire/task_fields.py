@@ -48,7 +48,7 @@ INPUT_FIELDS: dict[str, FieldRule] = {
 
 OPTION_FIELDS: dict[str, FieldRule] = {
     "candidates": _used(type="integer", minimum=1, maximum=CANDIDATES, default=1),
-    "max_chars": _used(type="integer", minimum=1, maximum=MAX_CHARS, description="longest text of a rewrite or summary, in Unicode scalars"),
+    "max_chars": _used(type="integer", minimum=1, maximum=MAX_CHARS, description="longest rewrite or summary, in Unicode scalars"),
     "reasoning": FieldRule("unsupported", neutral=("none",)),
 }
 

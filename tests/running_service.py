@@ -15,7 +15,7 @@ from typing import Any
 
 from lizi.testing.partners import Partner
 
-TESTS = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
@@ -63,7 +63,7 @@ class Running:
 
     def asked(self) -> dict[str, Any]:
         """The body of the last request that reached the partner."""
-        body: dict[str, Any] = self.partner.requests[-1].json()
+        body: dict[str, Any] = self.partner.requests[-1].json
         return body
 
 
