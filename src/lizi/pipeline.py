@@ -170,7 +170,7 @@ async def _ask(opened: Opened, ports: Ports, request: ChatRequest) -> AsyncGener
     targets = routing.plan(opened.route, request.needs, house.health, house.routing, clock.monotonic(), ports.draw())
     target = next(targets)
     while True:
-        limited = replace(request, max_output_tokens=bill.output_limit(request, target, opened.route.default_output_tokens))
+        limited = replace(request, max_output_tokens=bill.output_limit(request, target, opened.route.default_output_tokens, house.prices))
         call = DIALECTS[target.dialect].encode(limited, target)
         attempt = Attempt(number=len(exchange.attempts) + 1, target=target, started_at=clock.now())
         exchange.attempts.append(attempt)
@@ -206,8 +206,8 @@ async def _attempt(opened: Opened, ports: Ports, request: ChatRequest, attempt: 
     whole = opened.exchange.started_mono + waits.whole_s
     # A whole reply has no first token to wait for: its headers come when all of it is there.
     patience = min(began + waits.first_token_s, whole) if request.stream else whole
-    dialect = DIALECTS[attempt.target.dialect]
-    counter = OutputCounter()
+    ratios = opened.house.prices.estimator
+    counter = OutputCounter(ratios)
     usage: Usage | None = None
     finish: Finish | None = None
     try:
@@ -215,7 +215,7 @@ async def _attempt(opened: Opened, ports: Ports, request: ChatRequest, attempt: 
             call, connect_deadline_mono=min(began + waits.connect_s, whole), headers_deadline_mono=patience
         ) as reply:
             attempt.status = reply.status
-            reader = dialect.Reader(request.stream, reply.status, reply.headers)
+            reader = DIALECTS[attempt.target.dialect].Reader(request.stream, reply.status, reply.headers)
             more = True
             while more:
                 data = await _read(reply, patience, finish)
@@ -246,7 +246,7 @@ async def _attempt(opened: Opened, ports: Ports, request: ChatRequest, attempt: 
     finally:
         # Also on failure and cancel: what the partner may bill stands in the ledger (law 9).
         if attempt.status == 200:
-            estimate = usage_or_estimate(usage, request, counter, context_tokens=attempt.target.context_tokens)
+            estimate = usage_or_estimate(usage, request, counter, context_tokens=attempt.target.context_tokens, ratios=ratios)
             attempt.usage = estimate.usage
             opened.exchange.checks["usage_plausible"] = estimate.usage_plausible
     attempt.outcome = "ok"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -117,7 +118,9 @@ def test_a_simplified_answer_comes_back_in_the_locales_script() -> None:
     assert result["corrected"] == "這個軟體跑得很快。"
 
 
-@pytest.mark.parametrize("answer", ["Here is the corrected text:\nI have a cat.", "```\nI have a cat.\n```", '"I have a cat."', "I have a cat.\n\nNote: fixed."])
+@pytest.mark.parametrize(
+    "answer", ["Here is the corrected text:\nI have a cat.", "```\nI have a cat.\n```", '"I have a cat."', "I have a cat.\n\nNote: fixed."]
+)
 def test_wrapping_is_not_part_of_the_text(answer: str) -> None:
     assert run(request("I has a cat."), answer)[0]["corrected"] == "I have a cat."
 
@@ -170,7 +173,7 @@ LETTERS = st.text(st.sampled_from("ab c.,的他她 😀𠮷1\n!`"), max_size=40)
 def test_applying_the_edits_gives_the_changed_text(text: str, changed: str) -> None:
     found = edits(text, changed)
     assert apply(text, found) == changed
-    assert all(left.end <= right.start for left, right in zip(found, found[1:], strict=False))
+    assert all(left.end <= right.start for left, right in itertools.pairwise(found))
 
 
 @settings(deadline=None)

@@ -37,7 +37,9 @@ def run(task: TaskRequest, *answers: Answer | str) -> tuple[list[dict[str, Any]]
 
 def test_a_rewriting_that_keeps_everything_is_taken() -> None:
     candidates, asked = run(request("Return book 12 to Olga by Friday.", "friendly"), "Could you please return book 12 to Olga by Friday?")
-    assert candidates == [{"text": "Could you please return book 12 to Olga by Friday?", "style": "friendly", "confidence": 0.9, "basis": "model"}]
+    assert candidates == [
+        {"text": "Could you please return book 12 to Olga by Friday?", "style": "friendly", "confidence": 0.9, "basis": "model"}
+    ]
     assert len(asked) == 1
 
 
@@ -87,7 +89,14 @@ def test_code_and_protected_texts_stay_letter_by_letter() -> None:
 
 
 def test_a_simplified_answer_is_brought_into_the_locales_script_and_words() -> None:
-    candidates, _ = run(request("打印机坏了，请用软体修。".replace("软体", "軟體").replace("打印机", "印表機").replace("坏", "壞").replace("请", "請"), "friendly", "zh-Hant"), "不好意思，打印机坏了，请用软件修哦！")
+    candidates, _ = run(
+        request(
+            "打印机坏了，请用软体修。".replace("软体", "軟體").replace("打印机", "印表機").replace("坏", "壞").replace("请", "請"),
+            "friendly",
+            "zh-Hant",
+        ),
+        "不好意思，打印机坏了，请用软件修哦！",
+    )
     assert candidates[0]["text"] == "不好意思，印表機壞了，請用軟體修哦！"
 
 
@@ -183,7 +192,10 @@ def test_what_the_source_has_is_not_foreign() -> None:
     assert foreign("這個", "zh-Hans", source="他說「這個」") == ""
 
 
-@given(st.text(st.sampled_from("这個软體软件里面台灣湾说話话唔該晒嘅abc，。 "), max_size=30), st.sampled_from(["zh-Hans", "zh-Hant", "zh-Hant-HK"]))
+@given(
+    st.text(st.sampled_from("这個软體软件里面台灣湾说話话唔該晒嘅abc，。 "), max_size=30),
+    st.sampled_from(["zh-Hans", "zh-Hant", "zh-Hant-HK"]),
+)
 def test_a_converted_text_is_pure_and_stays_as_it_is(text: str, locale: str) -> None:
     once = to_script(text, locale)
     assert foreign(once, locale) == ""

@@ -44,7 +44,9 @@ def test_a_summary_is_one_text() -> None:
     assert result == {"summary": "The pool opens on 1 June and stays open until 9 pm.", "confidence": 0.9, "basis": "model"}
 
 
-@pytest.mark.parametrize("answer", [STORY, "The pool opens on 3 June.", "Swimming is healthy and everybody should try.", "泳池六月开放", ""])
+@pytest.mark.parametrize(
+    "answer", [STORY, "The pool opens on 3 June.", "Swimming is healthy and everybody should try.", "泳池六月开放", ""]
+)
 def test_a_summary_that_repeats_invents_or_strays_gives_way_to_a_sentence_of_the_text(answer: str) -> None:
     result, asked = run(request(STORY, "summary"), answer)
     assert result["basis"] == "input"
@@ -59,7 +61,10 @@ def test_a_summary_keeps_its_bound() -> None:
     assert caught.value.code == "result_check_failed"
 
 
-@pytest.mark.parametrize("answer", ["- milk\n- 3 eggs\n- bread", "1. milk\n2. 3 eggs\n3. bread", "* milk\n\n* **3 eggs**\n* bread.\n* milk", "milk, 3 eggs and bread"])
+@pytest.mark.parametrize(
+    "answer",
+    ["- milk\n- 3 eggs\n- bread", "1. milk\n2. 3 eggs\n3. bread", "* milk\n\n* **3 eggs**\n* bread.\n* milk", "milk, 3 eggs and bread"],
+)
 def test_a_list_is_items_without_marks_or_repeats(answer: str) -> None:
     result, _ = run(request("Buy milk, 3 eggs and bread.", "list"), answer)
     assert (result["items"], result["basis"]) == (["milk", "3 eggs", "bread"], "model")
@@ -152,5 +157,10 @@ def test_cutting_loses_nothing(text: str) -> None:
 
 
 def test_numbers_and_addresses_are_not_cut() -> None:
-    assert sentences("It is 3.5 km. See https://a.example.com/b. Good?” Yes.") == ["It is 3.5 km. ", "See https://a.example.com/b. ", "Good?” ", "Yes."]
+    assert sentences("It is 3.5 km. See https://a.example.com/b. Good?” Yes.") == [
+        "It is 3.5 km. ",
+        "See https://a.example.com/b. ",
+        "Good?” ",
+        "Yes.",
+    ]
     assert clauses("甲，乙；丙。") == ["甲，", "乙；", "丙。"]

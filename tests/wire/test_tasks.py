@@ -74,7 +74,11 @@ def test_what_is_acted_on_arrives() -> None:
 
 def test_known_harmless_fields_are_dropped_and_counted() -> None:
     request = decode(
-        context={"app": "com.example.mail", "anything": [1]}, consent="cns_1", data_class="personal", can_retract=True, moderation_mode="full"
+        context={"app": "com.example.mail", "anything": [1]},
+        consent="cns_1",
+        data_class="personal",
+        can_retract=True,
+        moderation_mode="full",
     )
     assert set(request.dropped) == {"context", "consent", "data_class", "can_retract", "moderation_mode"}
 

@@ -80,7 +80,8 @@ class Operations(Struct, frozen=True, kw_only=True):
     """Media type and text of the metrics of all workers."""
     metrics_token: str
     """Empty: metrics are for loopback only."""
-    openapi: bytes
+    openapi: Callable[[], bytes]
+    """Of the configuration that serves now: a reload may offer other features."""
     started_at: int
     """Unix time; stands as `created` beside the models, which have no better date."""
 
@@ -230,7 +231,7 @@ class HttpApp:
 
     def openapi(self, request: Request, note: _Note, responder: Responder) -> Reply:
         """What can be asked, as OpenAPI."""
-        return self._answer(request, note, 200, self._operations.openapi)
+        return self._answer(request, note, 200, self._operations.openapi())
 
     def metrics(self, request: Request, note: _Note, responder: Responder) -> Reply | Coroutine[Any, Any, Reply | None]:
         """Numbers for Prometheus, with the token or from this machine only."""
@@ -337,10 +338,14 @@ class _Stream:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        # A reader that is behind needs no sign of life, and must not be sent an unbounded heap of them.
-        if self._loop.time() - self._last >= _HEARTBEAT_S and not self._responder.congested:
-            self.write(_COMMENT)
-        self._timer = self._loop.call_at(max(self._last, self._loop.time() - 1) + _HEARTBEAT_S, self._beat)
+        now = self._loop.time()
+        due = self._last + _HEARTBEAT_S
+        if due <= now:
+            due = now + _HEARTBEAT_S
+            # A reader that is behind needs no sign of life, and must not be sent an unbounded heap of them.
+            if not self._responder.congested:
+                self.write(_COMMENT)
+        self._timer = self._loop.call_at(due, self._beat)
 
 
 def _check_post(request: Request) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import random
 import signal
@@ -55,6 +56,7 @@ from lizi.routing import Health
 
 __all__ = ["Worker", "main"]
 
+_LOG = logging.getLogger("lizi.worker")
 _PULSE_S = 1.0
 _FIRST_WORD_S = 10.0
 """The first generation lies in the channel already; a supervisor that hasn't sent it by then is stuck."""
@@ -79,6 +81,7 @@ class Worker:
         self._metrics: dict[int, asyncio.Future[bytes]] = {}
         self._asked = 0
         self._keys: dict[str, KeyRecord] = {}
+        self._described: tuple[object, bytes] = (None, b"")
         self._tls: ssl.SSLContext | None = None
 
     # --- start ---
@@ -127,16 +130,24 @@ class Worker:
         """What the server serves."""
         # Not at the top: a worker that serves another app (tests do) needs neither the features nor their memory.
         from lizi.edge.http import HttpApp, Operations
-        from lizi.wire.openapi import document
 
         operations = Operations(
             ready=lambda: self.channel.open and self.journal.room(),
             metrics=self._all_metrics,
             metrics_token=self._secret(self.config.server.metrics_token),
-            openapi=msgspec.json.encode(document(version=__version__, features=house.features)),
+            openapi=self._openapi,
             started_at=int(self.clock.now()),
         )
         return HttpApp(house, ports, operations, self.telemetry)
+
+    def _openapi(self) -> bytes:
+        """The document of what this generation serves, made when it is first asked for."""
+        from lizi.wire.openapi import document
+
+        features = self.house.features
+        if self._described[0] is not features:
+            self._described = (features, msgspec.json.encode(document(version=__version__, features=features)))
+        return self._described[1]
 
     def _start_telemetry(self) -> Telemetry:
         settings = self.config.telemetry
@@ -335,7 +346,7 @@ class Worker:
         await cancel_all(1.0)
         lost = self.journal.close(_LAST_RECORDS_S)
         if lost:
-            sys.stderr.write(f"{lost} records could not be written\n")
+            _LOG.error("records not written", extra={"lost": lost})
         self.channel.close()
         self.telemetry.close()
 
@@ -368,7 +379,11 @@ def main(argv: list[str] | None = None, kind: type[Worker] = Worker) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve())
     except LiziError as error:
-        sys.stderr.write(f"{error.message} {error.hint or ''}\n")
+        # Also before the configuration came with its level: the supervisor passes standard error on.
+        writer = LineWriter()
+        install("info", writer)
+        _LOG.error("worker can't serve", extra={"code": error.code, "reason": error.message, "hint": error.hint, "param": error.param})
+        writer.close()
         return 2
     except asyncio.CancelledError:
         return 0  # orphaned before it began

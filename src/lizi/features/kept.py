@@ -209,11 +209,16 @@ def _names(text: str, locale: str) -> list[str]:
     if locale == "en":
         for match in _CAPITAL.finditer(plain):
             before = plain[: match.start()].rstrip(" \"'“‘(*#-")
-            opens = not before or before[-1] in ".!?:\n"
             name = match.group()
-            if opens and " " not in name and not (plain[match.end() : match.end() + 1] == "," or _elsewhere(name, plain, match.start())):
-                continue  # a capital that only opens a sentence says nothing
-            found[name] = None
+            # A capital that only opens a sentence says nothing: of "Ask Noor" the name is Noor.
+            if (
+                (not before or before[-1] in ".!?:\n")
+                and plain[match.end() : match.end() + 1] != ","
+                and not _elsewhere(name, plain, match.start())
+            ):
+                name = name.partition(" ")[2]
+            if name:
+                found[name] = None
     else:
         found.update(dict.fromkeys(_CALLED.findall(plain)))
     return [name for name in found if name not in _COMMON and name.split(" ")[0] not in _COMMON]

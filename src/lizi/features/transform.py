@@ -46,8 +46,9 @@ _SEPARATOR = re.compile(
 )
 _LEAD = re.compile(r"\A[^:：\n]{1,20}[:：](?!//)\s*")
 _MARGIN = 120  # letters for bullets, a header, bars between cells
-_COVERED = {"key_points": 0.45, "list": 0.7}
+_COVERED = {"key_points": 0.45, "list": 0.6}
 """The least part of the text's meaningful words that the lines hold together, unless they were clipped."""
+_SMALL_WORDS = frozenset({"the", "and", "then", "you", "your", "our", "for", "are", "was", "has", "have", "with", "this", "that", "will"})
 _END = " \t\r\n。．.；;，,、"
 
 
@@ -124,7 +125,7 @@ def _covered(request: TaskRequest, lines: list[str]) -> float:
 
 def _meaningful(text: str, locale: str) -> set[str]:
     if locale == "en":
-        return {word[:4] for word in words(text.casefold()) if word.isalnum() and len(word) > 2}
+        return {word[:4] for word in words(text.casefold()) if word.isalnum() and len(word) > 2 and word not in _SMALL_WORDS}
     return {character for character in text if is_han(character)} | {
         word for word in words(text.casefold()) if word.isascii() and word.isalnum()
     }
@@ -193,7 +194,8 @@ def _plain_lines(text: str) -> list[str]:
 def _from_text(request: TaskRequest) -> Result:
     """A result made of the text's own pieces: dull, but nothing in it is made up."""
     lines = _plain_lines(request.text)
-    pieces = _distinct([_item(piece) for line in lines for piece in sentences(line) if _item(piece)])
+    # A text of nothing but marks has no line of its own: it is its own only line.
+    pieces = _distinct([_item(piece) for line in lines for piece in sentences(line) if _item(piece)]) or [request.text.strip()]
     most = _most(request)
     if request.to == "summary":
         return {"summary": _extract(request, [piece.strip() for line in lines for piece in sentences(line) if piece.strip()])}
@@ -203,7 +205,8 @@ def _from_text(request: TaskRequest) -> Result:
         parts = [part.strip(_END) for line in lines for piece in sentences(line) for part in _SEPARATOR.split(_LEAD.sub("", piece))]
         return {"items": _distinct([part for part in parts if part])[:most] or pieces[:most]}
     if len(pieces) == 1:
-        pieces = _distinct([part.strip(_END) for part in _SEPARATOR.split(_LEAD.sub("", pieces[0])) if part.strip(_END)])
+        parts = [part.strip(_END) for part in _SEPARATOR.split(_LEAD.sub("", pieces[0]))]
+        pieces = _distinct([part for part in parts if part]) or pieces
     rows = [_two(piece) for piece in pieces][:most]
     return {"columns": list(_HEADERS[request.locale]), "rows": rows}
 

@@ -23,19 +23,19 @@ def demand(
     request: ChatRequest, targets: Iterable[Target], default_output_tokens: int, prices: PriceBook, at: float, *, stream: bool
 ) -> Demand:
     """The most that one ask can use: the dearest of the targets that may answer it."""
-    input_tokens = estimate_request(request)
+    input_tokens = estimate_request(request, prices.estimator)
     output_tokens = request.max_output_tokens or default_output_tokens
     money_micros = prices.worst_cost_micros(input_tokens, output_tokens, [target.price_key for target in targets], at)
     return Demand(tokens=input_tokens + output_tokens, money_micros=money_micros, streams=int(stream))
 
 
-def output_limit(request: ChatRequest, target: Target, default_output_tokens: int) -> int:
+def output_limit(request: ChatRequest, target: Target, default_output_tokens: int, prices: PriceBook) -> int:
     """The ceiling of the answer at `target`: without one a reservation means nothing."""
     if request.max_output_tokens is not None:
         return request.max_output_tokens
     if target.context_tokens is None:
         return default_output_tokens
-    return max(1, min(default_output_tokens, target.context_tokens - estimate_request(request)))
+    return max(1, min(default_output_tokens, target.context_tokens - estimate_request(request, prices.estimator)))
 
 
 def charge(exchange: Exchange, prices: PriceBook) -> None:
