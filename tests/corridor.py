@@ -73,7 +73,7 @@ class Corridor:
         body = body if body is not None else {"model": "assistant", "messages": [{"role": "user", "content": "Hello"}], **fields}
         arrival = Arrival(
             feature=feature,
-            authorization=f"Bearer {self.secret if key is None else key}",
+            caller=self.house.callers.authenticate(f"Bearer {self.secret if key is None else key}", self.clock.now()),
             body=msgspec.json.encode(body),
             idempotency_key=idempotency_key,
             exchange_id=self.clock.new_id("rq_"),

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ TESTS = Path(__file__).parent
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
-workers = 1
-grace_ms = 0
-drain_ms = 2000
+{server}
 
 [metering]
 unpriced = "free"
@@ -43,7 +41,9 @@ model = "plain"
 model = "plain"
 [features."writing.transform"]
 model = "plain"
+{more}
 """
+SERVER = "workers = 1\ngrace_ms = 0\ndrain_ms = 2000"
 PARTNER_KEY = "sk-partner-secret"
 _STARTS_WITHIN_S = 30  # a cold start is a second; the rest is for a busy machine
 
@@ -51,15 +51,26 @@ _STARTS_WITHIN_S = 30  # a cold start is a second; the rest is for a busy machin
 class Running:
     """One service and the partner behind it."""
 
-    def __init__(self, partner: Partner, address: str, key: str, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, partner: Partner, folder: Path, said: dict[str, Any], process: subprocess.Popen[bytes]) -> None:
         self.partner = partner
-        self.address = address
-        self.key = key
+        self.folder = folder
+        self.address: str = said["address"]
+        self.key: str = said["key"]
+        self.key_id: str = said["key_id"]
         self.process = process
 
     @property
     def base_url(self) -> str:
         return self.address + "/v1"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "var"
+
+    @property
+    def log(self) -> str:
+        """What supervisor and workers have written on standard error so far."""
+        return (self.folder / "log").read_text()
 
     def asked(self) -> dict[str, Any]:
         """The body of the last request that reached the partner."""
@@ -68,21 +79,20 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    """Serve until the context ends."""
+def running(folder: Path, *, server: str = SERVER, more: str = "", before: Sequence[str] = ()) -> Iterator[Running]:
+    """Serve until the context ends. `server` and `more` go into the file; `before` stands before the command."""
     with Partner() as partner:
-        (folder / "lizi.toml").write_text(CONFIG.format(base_url=partner.base_url))
+        (folder / "lizi.toml").write_text(CONFIG.format(base_url=partner.base_url, server=server, more=more))
         environ = {**os.environ, "ACME_KEY": PARTNER_KEY, "PYTHONPATH": str(TESTS.parent / "src")}
-        command = [sys.executable, str(TESTS / "edge" / "standin_supervisor.py"), str(folder / "lizi.toml"), "lizi.edge.worker"]
-        with (folder / "log").open("wb") as log:
+        command = [*before, sys.executable, str(TESTS / "edge" / "standin_supervisor.py"), str(folder / "lizi.toml"), "lizi.edge.worker"]
+        with (folder / "log").open("ab") as log:
             process = subprocess.Popen(command, env=environ, cwd=folder, stdout=subprocess.PIPE, stderr=log)
         try:
             assert process.stdout is not None
             ready, _, _ = select.select([process.stdout], [], [], _STARTS_WITHIN_S)
             line = process.stdout.readline() if ready else b""
             assert line, (folder / "log").read_text()
-            said = json.loads(line)
-            yield Running(partner, said["address"], said["key"], process)
+            yield Running(partner, folder, json.loads(line), process)
         finally:
             process.send_signal(signal.SIGTERM)
             try:

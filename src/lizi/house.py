@@ -24,10 +24,11 @@ Steps: TypeAlias = Generator[ChatRequest, Answer, Any]
 
 
 class Arrival(Struct, frozen=True, kw_only=True):
-    """What came in: one POST to a feature, its body still undecoded."""
+    """What came in: one POST to a feature by an authenticated app, its body still undecoded."""
 
     feature: str
-    authorization: str | None
+    caller: Caller
+    """As `callers` knows it from the head: no body is read for a key that nobody gave out."""
     body: bytes
     idempotency_key: str | None
     exchange_id: str

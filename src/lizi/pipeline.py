@@ -1,62 +1,37 @@
 """The corridor: one request from arrival to record, in reading order.
 
-The only file that knows all rooms. Awaits nothing but ports and never imports the wall. Each
-exchange that took a reservation ends in the same last step, `_close`, which is synchronous: a
-client that leaves or a cancelled task can't skip it (law 3). Whoever iterates `serve` closes it.
+The only file that knows all rooms. Awaits nothing but ports and never imports the wall. Each exchange that took a reservation
+ends in one last step, `_close`, which no cancellation can skip (law 3). Whoever iterates `serve` closes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
-from msgspec.structs import replace
+from typing import Any
 
 from lizi import routing
+from lizi.attempt import Asking, releases
 from lizi.callers import bound_hash
-from lizi.dialects import DIALECTS
-from lizi.errors import LiziError, PartnerError, Refused, Retry
+from lizi.errors import LiziError, Refused
 from lizi.features import FEATURES, Answer
 from lizi.features.structured import ladder
 from lizi.house import Arrival, House, Opened, Ports, Steps
 from lizi.metering import bill
-from lizi.metering.tokens import OutputCounter, usage_or_estimate
 from lizi.ports import Clock, Reply
-from lizi.types import (
-    Attempt,
-    Call,
-    ChatRequest,
-    Claim,
-    Demand,
-    Event,
-    Exchange,
-    Fault,
-    Final,
-    Finish,
-    JsonSchemaFormat,
-    Reasoning,
-    Target,
-    Text,
-    ToolDelta,
-    Usage,
-)
+from lizi.types import ChatRequest, Claim, Demand, Event, Exchange, Fault, Final, Finish, Text
 from lizi.wire.openai import decode_chat
 from lizi.wire.tasks import TaskRequest, decode_task
 
 __all__ = ["open", "serve"]
 
-_AFTER_FINISH_S = 5.0
-"""A partner that said why it stopped may still send its usage; it gets this long, then the count is ours."""
-
 
 def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
-    """Authenticate, decode, and see whether this app may ask for this model.
+    """Decode, and see whether this app may ask for this model.
 
     Synchronous and cheap; raises `LiziError`. Nothing is reserved or recorded yet.
     """
-    now = clock.now()
-    caller = house.callers.authenticate(arrival.authorization, now)
+    caller = arrival.caller
     steps: Steps | None
     request: ChatRequest | TaskRequest
     if arrival.feature == "chat":
@@ -77,7 +52,7 @@ def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
     exchange = Exchange(
         id=arrival.exchange_id,
         feature=arrival.feature,
-        started_at=now,
+        started_at=clock.now(),
         started_mono=clock.monotonic(),
         config_hash=house.config_hash,
         app=caller.app,
@@ -95,19 +70,77 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
 
     Never raises but for cancellation and defects: a failure is a last `Fault`. The last batch
     ends in `Finish`, `Final` or `Fault`, and nothing follows it.
+
+    One generator and no nest of them: each costs every exchange a registration with the loop, and every chunk a hop.
     """
-    exchange = opened.exchange
+    exchange, house, clock = opened.exchange, opened.house, ports.clock
+    request, steps = opened.first, opened.steps
     try:
         if not ports.journal.room():
             raise Refused("The service can't record more exchanges right now.", code="busy", retry_after_s=1.0)
         demand = _demand(opened)
         opened.ticket = await ports.limits.reserve(opened.caller, demand, opened.claim)
         exchange.reserved_micros = demand.money_micros
-        async with aclosing(_answer(opened, ports)) as batches:
-            async for events in batches:
-                if type(events[-1]) is Finish or type(events[-1]) is Final:
-                    exchange.outcome = "ok"
-                yield events
+        while True:  # as often as the plan of a feature or of a schema wants to ask
+            held: list[Event] = []
+            fault: str | None = None
+            targets = routing.plan(opened.route, request.needs, house.health, house.routing, clock.monotonic(), ports.draw())
+            target = next(targets)
+            while True:  # targets in turn, until one answers
+                asking = Asking(opened, request, target, clock.now(), clock.monotonic())
+                try:
+                    async with ports.upstream.ask(
+                        asking.call, connect_deadline_mono=asking.connect_deadline_mono, headers_deadline_mono=asking.deadline_mono
+                    ) as reply:
+                        asking.begin(reply)
+                        while asking.more:
+                            events = asking.feed(await _read(reply, asking), clock.monotonic())
+                            if asking.hold:
+                                held += events
+                            elif events:
+                                if exchange.first_released_mono is None and releases(events):
+                                    await _before_release(exchange, ports)
+                                    asking.attempt.released = True
+                                yield events
+                    ending = asking.finish()
+                    house.health.observe(target, None, clock.monotonic())
+                    break
+                except LiziError as error:
+                    asking.attempt.outcome = error.code
+                    house.health.observe(target, error, clock.monotonic())
+                    if exchange.first_released_mono is not None:
+                        raise  # nothing of another target may follow what was seen (law 1)
+                    try:
+                        target = targets.send(error)
+                        held = []
+                    except StopIteration:
+                        # A partner that can't take the request as it is: the plan may know a plainer way to ask.
+                        if steps is None or error.internal != "bad_request":
+                            raise error from None
+                        fault = error.internal
+                        break
+                finally:
+                    asking.end(clock.now())
+            if steps is None or not (asking.hold or fault):
+                if steps is not None:
+                    # The target keeps the schema itself and its text went out unheld: our own check did not run (law 6).
+                    exchange.checks["result"] = "skipped"
+                exchange.outcome = "ok"
+                yield ending
+                return
+            held += [] if fault else ending
+            try:
+                request = steps.send(_answer(held, fault))
+            except StopIteration as done:
+                result = done.value
+                break
+            if request.repairs:
+                asking.attempt.outcome = "rejected"
+                exchange.checks["result"] = "repaired"
+        exchange.checks.setdefault("result", "passed")
+        await _before_release(exchange, ports)
+        exchange.outcome = "ok"
+        yield _result(opened, held, result)
     except LiziError as error:
         exchange.outcome = error.code
         yield [Fault(error)]
@@ -121,144 +154,12 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         _close(opened, ports)
 
 
-async def _answer(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], None]:
-    """Ask, as often as the feature's plan wants; yield what may be released."""
-    exchange, request, steps = opened.exchange, opened.first, opened.steps
-    while True:
-        held: list[Event] = []
-        fault: LiziError | None = None
-        try:
-            async with aclosing(_ask(opened, ports, request)) as batches:
-                async for events, hold in batches:
-                    if hold:
-                        held += events
-                    else:
-                        yield events
-        except LiziError as error:
-            # The partner can't take this request as it is: the plan may know a plainer way to ask.
-            if steps is None or error.internal != "bad_request" or exchange.first_released_mono is not None:
-                raise
-            fault = error
-        if steps is None:
-            return
-        if fault is None and not held:
-            # The target keeps the schema itself and its text went out unheld: our own check did not run (law 6).
-            exchange.checks["result"] = "skipped"
-            return
-        text = "".join(event.text for event in held if type(event) is Text)
-        finish = next((event.reason for event in held if type(event) is Finish), None)
-        try:
-            request = steps.send(Answer(text=text, finish=finish, fault=fault.internal if fault else None))
-        except StopIteration as done:
-            result = done.value
-            break
-        if request.repairs and exchange.attempts:
-            exchange.attempts[-1].outcome = "rejected"
-            exchange.checks["result"] = "repaired"
-    exchange.checks.setdefault("result", "passed")
-    await _before_release(exchange, ports)
-    if isinstance(opened.request, TaskRequest):
-        yield [bill.answered(exchange.attempts), Final(result=result)]
-        return
-    rest = [event for event in held if type(event) is not Text]
-    yield [Text(result), *rest] if result else rest
-
-
-async def _ask(opened: Opened, ports: Ports, request: ChatRequest) -> AsyncGenerator[tuple[list[Event], bool], None]:
-    """Try targets in turn until one answers; failover is allowed until the first released byte (law 1)."""
-    exchange, house, clock = opened.exchange, opened.house, ports.clock
-    targets = routing.plan(opened.route, request.needs, house.health, house.routing, clock.monotonic(), ports.draw())
-    target = next(targets)
-    while True:
-        limited = replace(request, max_output_tokens=bill.output_limit(request, target, opened.route.default_output_tokens, house.prices))
-        call = DIALECTS[target.dialect].encode(limited, target)
-        attempt = Attempt(number=len(exchange.attempts) + 1, target=target, started_at=clock.now())
-        exchange.attempts.append(attempt)
-        hold = opened.steps is not None and not _trusted(request, target)
-        try:
-            async with aclosing(_attempt(opened, ports, limited, attempt, call)) as batches:
-                async for events in batches:
-                    if exchange.first_released_mono is None and not hold and _releases(events):
-                        await _before_release(exchange, ports)
-                        attempt.released = True
-                    yield events, hold
-            house.health.observe(target, None, clock.monotonic())
-            return
-        except LiziError as error:
-            attempt.outcome = error.code
-            house.health.observe(target, error, clock.monotonic())
-            if exchange.first_released_mono is not None:
-                raise
-            try:
-                target = targets.send(error)
-            except StopIteration:
-                raise error from None
-        finally:
-            if attempt.outcome == "open":
-                attempt.outcome = "cancelled"
-            attempt.ended_at = clock.now()
-
-
-async def _attempt(opened: Opened, ports: Ports, request: ChatRequest, attempt: Attempt, call: Call) -> AsyncGenerator[list[Event], None]:
-    """One call to one target → events; the last batch is `[Usage, Finish]`, both exactly once."""
-    waits, monotonic = opened.house.deadlines, ports.clock.monotonic
-    began = monotonic()
-    whole = opened.exchange.started_mono + waits.whole_s
-    # A whole reply has no first token to wait for: its headers come when all of it is there.
-    patience = min(began + waits.first_token_s, whole) if request.stream else whole
-    ratios = opened.house.prices.estimator
-    counter = OutputCounter(ratios)
-    usage: Usage | None = None
-    finish: Finish | None = None
-    try:
-        async with ports.upstream.ask(
-            call, connect_deadline_mono=min(began + waits.connect_s, whole), headers_deadline_mono=patience
-        ) as reply:
-            attempt.status = reply.status
-            reader = DIALECTS[attempt.target.dialect].Reader(request.stream, reply.status, reply.headers)
-            more = True
-            while more:
-                data = await _read(reply, patience, finish)
-                more = data != b""
-                events = reader.feed(data) if more else reader.close()
-                plain = True
-                for event in events:
-                    if type(event) is Text or type(event) is Reasoning:
-                        counter.add(event.text)
-                    elif type(event) is Fault:
-                        raise event.error
-                    elif type(event) is Usage:
-                        usage, plain = event, False
-                    elif type(event) is Finish:
-                        finish, plain = finish or event, False
-                    elif type(event) is ToolDelta:
-                        counter.add(event.arguments)
-                if not plain:
-                    events = [event for event in events if type(event) is not Usage and type(event) is not Finish]
-                    patience = min(monotonic() + _AFTER_FINISH_S, whole) if finish else patience
-                elif events and request.stream:
-                    patience = min(monotonic() + waits.idle_gap_s, whole)
-                if events:
-                    yield events
-        if finish is None:
-            raise PartnerError("The answer broke off.", code="stream_cut", retry=Retry.OTHER_TARGET, internal="truncated")
-        attempt.finish = finish.reason
-    finally:
-        # Also on failure and cancel: what the partner may bill stands in the ledger (law 9).
-        if attempt.status == 200:
-            estimate = usage_or_estimate(usage, request, counter, context_tokens=attempt.target.context_tokens, ratios=ratios)
-            attempt.usage = estimate.usage
-            opened.exchange.checks["usage_plausible"] = estimate.usage_plausible
-    attempt.outcome = "ok"
-    yield [attempt.usage, finish]
-
-
-async def _read(reply: Reply, deadline: float, finish: Finish | None) -> bytes:
+async def _read(reply: Reply, asking: Asking) -> bytes:
     """The next bytes; once the model has finished, a partner that then breaks off has still answered."""
     try:
-        return await reply.read(deadline)
+        return await reply.read(asking.deadline_mono)
     except LiziError:
-        if finish is None:
+        if not asking.finished:
             raise
         return b""
 
@@ -291,10 +192,15 @@ def _demand(opened: Opened) -> Demand:
     return bill.demand(request, fitting, route.default_output_tokens, opened.house.prices, at, stream=opened.exchange.stream)
 
 
-def _trusted(request: ChatRequest, target: Target) -> bool:
-    """Whether the partner is known to keep the schema itself, so that text may go out unheld."""
-    return isinstance(request.response_format, JsonSchemaFormat) and target.strict_schema and request.format_floor == "json_schema"
+def _answer(held: list[Event], fault: str | None) -> Answer:
+    """What one ask brought back, for the plan."""
+    text = "".join(event.text for event in held if type(event) is Text)
+    return Answer(text=text, finish=next((event.reason for event in held if type(event) is Finish), None), fault=fault)
 
 
-def _releases(events: list[Event]) -> bool:
-    return any(type(event) is Text or type(event) is ToolDelta for event in events)
+def _result(opened: Opened, held: list[Event], result: Any) -> list[Event]:
+    """What the plan made of it: a feature's object, or the checked text with all that came beside it."""
+    if isinstance(opened.request, TaskRequest):
+        return [bill.answered(opened.exchange.attempts), Final(result=result)]
+    rest = [event for event in held if type(event) is not Text]
+    return [Text(result), *rest] if result else rest

@@ -51,7 +51,11 @@ class Front:
         self.server: Server | None = None
         self.ready = ready
         operations = Operations(
-            ready=lambda: self.ready, metrics=self._metrics, metrics_token=metrics_token, openapi=b'{"openapi":"3.1.0"}', started_at=1
+            ready=lambda: self.ready,
+            metrics=self._metrics,
+            metrics_token=metrics_token,
+            openapi=lambda: b'{"openapi":"3.1.0"}',
+            started_at=1,
         )
         self.app = HttpApp(self.corridor.house, self.corridor.ports, operations, self.notebook)
 

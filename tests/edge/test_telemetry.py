@@ -165,12 +165,19 @@ def test_levels_are_kept(lines: Lines) -> None:
     assert [line["outcome"] for line in lines.all()] == ["upstream_failed"]
 
 
-def test_at_debug_the_clients_request_id_is_tied_to_ours(lines: Lines) -> None:
+def test_at_debug_the_clients_request_id_and_address_are_tied_to_ours(lines: Lines) -> None:
     telemetry = Telemetry(writer=lines.writer, level="debug")
     telemetry.served(_served(client_request_id="abc", status=404, code="not_found"))
     (line,) = lines.all()
     assert (line["client_request"], line["exchange"], line["status"]) == ("abc", "rq_2", 404)
-    assert "192.0.2.7" not in json.dumps(line), "a client's address is nobody's business"
+    assert line["client"] == "192.0.2.7"
+
+
+def test_without_debug_no_clients_address_is_written(lines: Lines) -> None:
+    telemetry = Telemetry(writer=lines.writer)
+    telemetry.served(_served())
+    telemetry.record(_exchange())
+    assert "192.0.2.7" not in json.dumps(lines.all())
 
 
 def test_no_log_line_metric_or_trace_holds_a_planted_canary(lines: Lines, caplog: pytest.LogCaptureFixture) -> None:

@@ -376,3 +376,9 @@ async def test_text_events_keep_their_order_and_nothing_follows_the_end() -> Non
     events = await corridor.ask(stream=True)
     assert [event.text for event in events if isinstance(event, Text)] == list("abcdefgh")
     assert isinstance(events[-1], Finish)
+
+
+async def test_a_finish_that_no_table_knows_is_recorded_as_a_check_that_failed() -> None:
+    corridor = Corridor(Behaviour(text="Half a", finish="lunch_break"))
+    assert end_of(await corridor.ask()) == "length"
+    assert corridor.journal.records[0].checks["finish"] == "failed"

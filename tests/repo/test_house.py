@@ -167,3 +167,39 @@ def test_every_code_that_is_raised_is_in_the_table() -> None:
                 if isinstance(value, str) and value not in errors.CODES:
                     unknown.append(f"{short(path)}: {value}")
     assert unknown == []
+
+
+def said(tree: ast.AST) -> Iterator[str]:
+    """Text that a module hands to something: arguments and defaults. Sets, annotations and comparisons hand over nothing."""
+
+    def texts(node: ast.expr) -> Iterator[str]:
+        if isinstance(node, ast.Tuple):
+            for element in node.elts:
+                yield from texts(element)
+        if isinstance(node, ast.IfExp):
+            yield from texts(node.body)
+            yield from texts(node.orelse)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+                yield from texts(argument)
+        elif isinstance(node, ast.arguments):
+            for default in [*node.defaults, *(default for default in node.kw_defaults if default is not None)]:
+                yield from texts(default)
+        elif isinstance(node, ast.Assign) and not isinstance(node.value, ast.Call):
+            yield from texts(node.value)
+
+
+def test_every_code_in_the_table_is_raised_somewhere() -> None:
+    """A row that nothing raises is a promise to clients that no code keeps."""
+    product = [path for path in modules() if path.relative_to(SOURCE).parts[0] not in {"errors.py", "testing", "load"}]
+    found = {text for path in product for text in said(parsed(path))}
+    assert sorted(set(errors.CODES) - found) == []
+
+
+def test_text_that_is_only_compared_or_listed_is_no_use_of_a_code() -> None:
+    tree = ast.parse('KNOWN = frozenset({"busy"})\nx: Literal["busy"]\nif code == "busy": pass\nraise E("m", code="gone" if y else "late")')
+    assert set(said(tree)) == {"m", "gone", "late"}

@@ -17,6 +17,9 @@ __all__ = ["DIALECTS", "Dialect", "ReplyReader"]
 class ReplyReader(Protocol):
     """Machine: the bytes of one reply → its events, with `Finish` or `Fault` exactly once. Never raises."""
 
+    unknown_finish: bool
+    """Whether the partner gave a reason to stop that no table knows."""
+
     def feed(self, data: bytes) -> list[Event]:
         """Events of these bytes, as split by the network."""
         ...

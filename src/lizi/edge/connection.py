@@ -310,7 +310,6 @@ class Connection(asyncio.Protocol):
             self._answer = answer
             self._task = task = server.loop.create_task(self._run(answer, request, responder))
             server.tasks.add(task)
-            task.add_done_callback(server.tasks.discard)
 
     async def _run(self, answer: Coroutine[Any, Any, Reply | None], request: Request, responder: Responder) -> None:
         try:
@@ -319,6 +318,9 @@ class Connection(asyncio.Protocol):
                 raise RuntimeError("the handler did not answer")
         except Exception as exception:  # noqa: BLE001 - as above
             reply = self._server.app.fault(_defect(exception), request)
+        finally:
+            # Not a done callback: that is one more turn of the loop for every request.
+            self._server.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         if responder is not self._responder:
             return
         if not responder.started and reply is not None:
@@ -393,7 +395,8 @@ class Connection(asyncio.Protocol):
             self._server.clients_left += 1
             task.cancel()
             if self._answer is not None and getcoroutinestate(self._answer) == CORO_CREATED:
-                self._answer.close()  # its task never got its first turn
+                self._answer.close()  # its task never got its first turn, so it can't say goodbye itself
+                self._server.tasks.discard(task)
         self._end_request()
 
     def _refuse(self, error: LiziError, request: Request | None) -> None:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
@@ -25,7 +25,7 @@ from lizi.edge.voices import voice_for
 from lizi.errors import InvalidRequest, LiziError, Refused, Unauthenticated
 from lizi.house import Arrival, House, Opened, Ports
 from lizi.pipeline import open, serve
-from lizi.types import Event, Fault
+from lizi.types import Caller, Event, Fault
 from lizi.wire.openai import error_body, models_body
 
 __all__ = ["ROUTES", "HttpApp", "Operations", "Served", "Witness"]
@@ -93,6 +93,8 @@ class _Note(Struct, kw_only=True):
     client_id: str
     route: str
     started_mono: float
+    caller: Caller | None = None
+    """Who asks, where the route wants to know."""
 
 
 Handler = Callable[["HttpApp", Request, _Note, Responder], "Reply | Coroutine[Any, Any, Reply | None]"]
@@ -129,7 +131,7 @@ class HttpApp:
             if request.draining and route.authenticated:
                 raise Refused("The service is about to stop.", code="shutting_down", retry_after_s=_DRAIN_RETRY_S)
             if route.authenticated:
-                self.house.callers.authenticate(request.headers.get("authorization"), self._ports.clock.now())
+                note.caller = self.house.callers.authenticate(request.headers.get("authorization"), self._ports.clock.now())
             if route.method == "POST":
                 _check_post(request)
             elif request.has_body:
@@ -157,7 +159,7 @@ class HttpApp:
         """POST of a feature: open it now, serve it in a task."""
         arrival = Arrival(
             feature=ROUTES[note.route].feature,
-            authorization=request.headers.get("authorization"),
+            caller=cast(Caller, note.caller),
             body=request.body,
             idempotency_key=request.headers.get("idempotency-key"),
             exchange_id=note.exchange_id,
@@ -171,11 +173,12 @@ class HttpApp:
 
     async def _serve(self, opened: Opened, request: Request, note: _Note, responder: Responder) -> Reply | None:
         voice = voice_for(opened)
-        stream = _Stream(responder, self._headers(note, "text/event-stream; charset=utf-8", ("x-accel-buffering", "no")))
+        stream: _Stream | None = None
         events: list[Event] = []
         error: LiziError | None = None
         streamed = opened.exchange.stream
         if streamed:
+            stream = _Stream(responder, self._headers(note, "text/event-stream; charset=utf-8", ("x-accel-buffering", "no")))
             stream.keep_alive_with_comments()
         try:
             # Law 3: whoever iterates `serve` closes it, also when this task is cancelled.
@@ -184,7 +187,7 @@ class HttpApp:
                     last = batch[-1]
                     if type(last) is Fault:
                         error = last.error
-                    if not streamed:
+                    if stream is None:
                         events += batch
                     elif error is None or responder.started:
                         data = voice.feed(batch)
@@ -197,23 +200,23 @@ class HttpApp:
         except Exception as exception:  # noqa: BLE001 - a defect is answered with its id, in the stream if there is one
             self._witness.crashed(note.exchange_id, exception)
             error = LiziError("Something went wrong inside the service.", code="internal")
-            if responder.started:
+            if stream is not None and responder.started:
                 stream.write(voice.feed([Fault(error)]))
         finally:
-            stream.stop()
+            if stream is not None:
+                stream.stop()
         if error is not None and not responder.started:
             return self._refusal(error, request, note, streamed=streamed)
         code = error.code if error is not None else ""
         self._seen(request, note, 200, code, streamed=streamed, first_byte_mono=opened.exchange.first_released_mono)
-        if streamed:
+        if stream is not None:
             stream.end()
             return None
         return self._reply(note, 200, voice.whole(events))
 
     def models(self, request: Request, note: _Note, responder: Responder) -> Reply:
         """The logical models that this key may ask for."""
-        caller = self.house.callers.authenticate(request.headers.get("authorization"), self._ports.clock.now())
-        allowed = caller.plan.models
+        allowed = cast(Caller, note.caller).plan.models
         names = [name for name in self.house.routes if allowed is None or name in allowed]
         return self._answer(request, note, 200, models_body(names, self._operations.started_at))
 

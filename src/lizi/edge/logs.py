@@ -36,8 +36,8 @@ FIELDS = frozenset(
         "task", "worker", "workers", "pid", "exit", "signal", "generation", "config_hash", "version", "boot", "listen", "replaced_after_s",
         "reason", "hint", "error", "where", "internal", "code", "param",
         # exchanges
-        "exchange", "client_request", "route", "method", "status", "streamed", "feature", "model", "app", "key", "outcome", "finish",
-        "attempts", "partner", "first_token_ms", "duration_ms", "input_tokens", "output_tokens", "estimated", "charged_micros",
+        "exchange", "client_request", "client", "route", "method", "status", "streamed", "feature", "model", "app", "key", "outcome",
+        "finish", "attempts", "partner", "first_token_ms", "duration_ms", "input_tokens", "output_tokens", "estimated", "charged_micros",
         "spent_micros",
         # counts
         "count", "records", "lost", "late_ms", "size_bytes", "deadline_ms", "sequence",

@@ -1,8 +1,8 @@
 """What a worker says of its work: metrics summed over workers, one log line an exchange, optional traces.
 
 On the path it adds integers in dicts and queues one line; all else happens at a scrape or in
-threads. Never holds content, a device or a key; partners' names are for the operator, so `/metrics`
-is not for devices. Bound: `SERIES` label sets per metric, then `other`.
+threads. Never holds content or a key, and a client's address at level `debug` only; partners' names are
+for the operator, so `/metrics` is not for devices. Bound: `SERIES` label sets per metric, then `other`.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class _Line(Struct, omit_defaults=True):
     charged_micros: int = 0
     spent_micros: int = 0
     client_request: str = ""
+    client: str = ""
     route: str = ""
     method: str = ""
     status: int = 0
@@ -174,7 +175,7 @@ class Telemetry(Tally):
             self._traces.record(exchange)
 
     def served(self, served: Served) -> None:
-        """Count one answered request; at level `debug` a line as well, which ties the client's own request id to ours."""
+        """Count one answered request; at level `debug` a line as well, with the client's own request id and address."""
         super().served(served)
         if served.code in _REFUSALS:
             _count(self._refusals, served.code, "other")
@@ -187,6 +188,7 @@ class Telemetry(Tally):
                 event="request",
                 exchange=served.exchange_id,
                 client_request=served.client_request_id,
+                client=served.client_address,
                 route=served.route,
                 method=served.method,
                 status=served.status,

@@ -37,7 +37,8 @@ class _ChatVoice:
     def __init__(self, opened: Opened, include_usage: bool) -> None:
         exchange = opened.exchange
         self._id, self._model, self._created = exchange.id, exchange.model, int(exchange.started_at)
-        self.feed = StreamEncoder(exchange_id=self._id, model=self._model, created=self._created, include_usage=include_usage).feed
+        if exchange.stream:
+            self.feed = StreamEncoder(exchange_id=self._id, model=self._model, created=self._created, include_usage=include_usage).feed
 
     def whole(self, events: Iterable[Event]) -> bytes:
         return whole(events, exchange_id=self._id, model=self._model, created=self._created)

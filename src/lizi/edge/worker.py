@@ -16,7 +16,6 @@ import random
 import signal
 import socket
 import ssl
-import sys
 from pathlib import Path
 
 import msgspec
@@ -165,6 +164,7 @@ class Worker:
             durability=settings.durability,
             batch_ms=settings.batch_ms,
             queue_records=settings.queue_records,
+            on_trouble=_tell_of_store,
         )
         journal.start()
         return journal
@@ -349,6 +349,14 @@ class Worker:
             _LOG.error("records not written", extra={"lost": lost})
         self.channel.close()
         self.telemetry.close()
+
+
+def _tell_of_store(trouble: str | None) -> None:
+    """On the journal's thread: once when the store fails, once when it works again."""
+    if trouble is None:
+        _LOG.warning("store is written again")
+    else:
+        _LOG.error("store not written", extra={"error": trouble})
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
