@@ -33,7 +33,7 @@ help:
 run: setup model
 	@$(BIN)/lizi serve --dev $(ARGS)
 
-test: setup-dev
+test: setup-dev model
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup-dev

@@ -1,7 +1,8 @@
 """Write the reference pages from the program, so that manual and program can't part.
 
 `--check` writes nothing and fails when a page is not what the program says (`make lint`). Covers
-configuration (page and JSON Schema), command line, errors, and the tests that prove requirements.
+configuration (page and JSON Schema), HTTP API (page and OpenAPI), metrics, command line, errors,
+and the tests that prove requirements.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import sys
 import typing
 from collections.abc import Iterator
@@ -18,9 +20,12 @@ from typing import Any
 import msgspec
 import typer.main
 
-from lizi import errors
+from lizi import __version__, errors
 from lizi.cli import app
 from lizi.config import Config
+from lizi.edge.supervisor import _AT_START_ONLY as AT_START_ONLY
+from lizi.features import FEATURES
+from lizi.wire.openapi import document
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -53,6 +58,9 @@ def pages() -> dict[str, str]:
     return {
         "config.md": config_page(),
         "config.schema.json": json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False) + "\n",
+        "http-api.md": http_page(),
+        "openapi.json": json.dumps(document(version=__version__, features=FEATURES), indent=1, ensure_ascii=False) + "\n",
+        "metrics.md": metrics_page(),
         "cli.md": cli_page(),
         "errors.md": errors_page(),
         "requirements.md": requirements_page(),
@@ -67,8 +75,9 @@ def config_page() -> str:
     lines = [
         "# Configuration: `lizi.toml`\n",
         "Unknown keys are refused with their path. Secrets are given by reference only: `env:NAME` or `file:PATH`.",
-        "`[server]` needs a restart; everything else changes on reload (SIGHUP), at once and as a whole;",
-        "a bad file leaves the old one serving.",
+        "A reload (SIGHUP) swaps the file in at once and as a whole; a bad file leaves the old one serving. A restart is needed for",
+        *(f"{words}," for words in restart_only()[:-1]),
+        f"{restart_only()[-1]}, and another `embedded` model of a partner that has one ([why](../concepts/processes.md#changes)).",
         "`lizi config check` tries a file; [config.schema.json](config.schema.json) is the same as a JSON Schema for editors.\n",
     ]
     for title, struct in _sections("", Config):
@@ -80,6 +89,18 @@ def config_page() -> str:
         if rows:
             lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]
     return NOTE + "\n".join(lines).rstrip() + "\n"
+
+
+def restart_only() -> list[str]:
+    """What a reload refuses to change, as the supervisor knows it: whole sections, else single keys."""
+    by_section: dict[str, list[str]] = {}
+    for section, name in AT_START_ONLY:
+        by_section.setdefault(section, []).append(name)
+    found = []
+    for section, names in by_section.items():
+        whole = {field.encode_name for field in msgspec.structs.fields(typing.get_type_hints(Config)[section])} == set(names)
+        found += [f"`[{section}]`"] if whole else [f"`{section}.{name}`" for name in names]
+    return found
 
 
 def _sections(prefix: str, struct: type[Any]) -> Iterator[tuple[str, type[Any]]]:
@@ -156,6 +177,180 @@ def _default(field: Any) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+# --- HTTP API ----------------------------------------------------------------------------------
+
+
+def http_page() -> str:
+    """Each path with its request's fields, its answer's, and how it may fail."""
+    api = document(version=__version__, features=FEATURES)
+    lines = [
+        "# HTTP API\n",
+        "Generated from the tables that the decoders read. The running service gives the same at `GET /openapi.json`, for the features",
+        "that it offers; [openapi.json](openapi.json) holds all of them. Bodies are JSON in UTF-8; an unknown field is refused with its",
+        "path. Requests carry `Authorization: Bearer KEY`. Every answer has `x-request-id`; a client's own `X-Request-Id` comes back as",
+        "`x-client-request-id`.",
+        "With `stream: true` the answer is server-sent events: see [the life of a request](../concepts/life-of-a-request.md#streams).\n",
+    ]
+    for path, methods in api["paths"].items():
+        for method, operation in methods.items():
+            key = "" if operation["security"] else " No app key."
+            lines += [f"## `{method.upper()} {path}`\n", f"{operation['summary']}.{key}\n"]
+            for parameter in operation.get("parameters", ()):
+                lines.append(f"Header `{parameter['name']}`: {parameter['description'][0].lower()}{parameter['description'][1:]}\n")
+            if "requestBody" in operation:
+                lines += ["**Request**\n", *_fields(api, _content(operation["requestBody"])), ""]
+            answer = _content(operation["responses"]["200"])
+            if answer is not None and "$ref" in answer:
+                lines += ["**Answer**\n", *_fields(api, answer), ""]
+            failures = [f"[{status}](#failures)" for status in operation["responses"] if status != "200"]
+            if failures:
+                lines.append(f"Failures: {', '.join(failures)}.\n")
+    lines += ["## Failures\n", "The body is `{\"error\": {…}}`:\n"]
+    lines += _fields(api, api["components"]["schemas"]["Error"]["properties"]["error"])
+    lines += ["\nA code's own fields come beside these: `context_size` and `token_count`, `errors`, `exchange_id` and `state`, `limit` …\n"]
+    lines += ["| status | codes |", "| ---: | --- |"]
+    lines += [f"| {status} | {response['description']} |" for status, response in api["components"]["responses"].items()]
+    lines += ["", "What each code means and the words for people: [errors](errors.md)."]
+    return NOTE + "\n".join(lines).rstrip() + "\n"
+
+
+def _content(holder: dict[str, Any]) -> dict[str, Any] | None:
+    schema: dict[str, Any] | None = holder.get("content", {}).get("application/json", {}).get("schema")
+    return schema
+
+
+def _fields(api: dict[str, Any], schema: dict[str, Any] | None, prefix: str = "") -> list[str]:
+    """A table of an object's fields; the parts of `result`, `input` and `options` stand beneath it under their paths."""
+    rows = [] if prefix else ["| field | | what it holds |", "| --- | --- | --- |"]
+    schema = _resolved(api, schema or {})
+    for name, inner in schema.get("properties", {}).items():
+        inner = _resolved(api, inner)
+        parts = _not_null(inner)
+        needed = "required" if name in schema.get("required", ()) else ""
+        rows.append(f"| `{prefix}{name}` | {needed} | {_cell(_words(inner))} |")
+        if name in {"result", "input", "options", "meta"} and parts.get("properties"):
+            rows += _fields(api, parts, f"{prefix}{name}.")
+    return rows
+
+
+def _resolved(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    return api["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    return choices[0] if len(choices) == 1 else schema
+
+
+_KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "object",
+    "null": "null",
+}
+
+
+def _words(schema: dict[str, Any]) -> str:
+    """A schema in a few words; its finer structure stands in openapi.json."""
+    schema = _not_null(schema)
+    if "const" in schema:
+        said = f"always `{schema['const']}`"
+    elif "enum" in schema:
+        said = " | ".join(f"`{value if isinstance(value, str) else json.dumps(value)}`" for value in schema["enum"])
+    elif schema.get("type") == "array":
+        inside = _words(schema.get("items", {}))
+        said = "list" + (f" of {inside}" if inside and len(inside) < 40 else "")
+    elif "anyOf" in schema or "oneOf" in schema:
+        choices = [_words(choice) for choice in schema.get("anyOf", schema.get("oneOf", ()))]
+        said = " or ".join(dict.fromkeys(choice for choice in choices if choice))
+    else:
+        said = _KINDS.get(schema.get("type", ""), "")
+    bounds = [f"≥ {schema['minimum']}"] if abs(schema.get("minimum", 1e9)) < 1e9 else []
+    bounds += [f"≤ {schema['maximum']}"] if schema.get("maximum", 1e9) < 1e9 else []
+    bounds += [f"at most {schema[word]}" for word in ("maxLength", "maxItems") if word in schema]
+    default = schema.get("default")
+    bounds += [] if default is None else [f"default `{default if isinstance(default, str) else json.dumps(default)}`"]
+    said += f" ({', '.join(bounds)})" if bounds else ""
+    return ": ".join(part for part in (said, schema.get("description", "")) if part)
+
+
+# --- metrics -----------------------------------------------------------------------------------
+
+_METRICS = {
+    "lizi_requests_total": "requests answered, by route, status and error code (empty when none); 499: the client left",
+    "lizi_first_byte_seconds": "from a request's arrival to its first released byte",
+    "lizi_exchanges_total": "finished exchanges, by feature, logical model and outcome (`ok`, `cancelled` or an error code)",
+    "lizi_exchange_seconds": "from an exchange's start to its settlement",
+    "lizi_first_token_seconds": "from an exchange's start to the first released byte of a model",
+    "lizi_exchanges_in_flight": "exchanges that hold a reservation in a worker",
+    "lizi_attempts_total": "tries at partners, by partner and outcome: for the operator only, since it names partners",
+    "lizi_refusals_total": "requests refused by a limit, a budget or the bound on work in flight, by code",
+    "lizi_http_rejects_total": "requests refused for a fault of their own, by code",
+    "lizi_dropped_fields_total": "known fields without effect that were taken out of requests, by field",
+    "lizi_tokens_total": "tokens of answered exchanges, by kind (`input`, `output`, `cached`, `reasoning`)",
+    "lizi_charged_micros_total": "charged to apps, in micro-units of the ledger's currency",
+    "lizi_spent_micros_total": "cost of all attempts at partners, in micro-units of the ledger's currency",
+    "lizi_defects_total": "unexpected exceptions; each is a bug and has an error line in the log",
+    "lizi_log_lines_dropped_total": "log lines thrown away because standard error was not read",
+    "lizi_client_connections": "open connections of clients",
+    "lizi_client_connections_total": "connections of clients so far",
+    "lizi_client_connections_refused_total": "connections closed because `server.connections` was reached",
+    "lizi_client_timeouts_total": "connections closed for a slow head or body",
+    "lizi_clients_left_total": "clients that left before their answer was complete",
+    "lizi_slow_readers_total": "connections closed because their reader took nothing for `server.write_timeout_ms`",
+    "lizi_sent_bytes_total": "bytes sent to clients",
+    "lizi_partner_connections": "open connections to partners",
+    "lizi_partner_connections_total": "connections to partners so far",
+    "lizi_partner_requests_failed_total": "requests to partners that failed on the wire",
+    "lizi_partner_requests_cancelled_total": "requests to partners cancelled because the client left or a deadline passed",
+    "lizi_journal_waiting": "finished exchanges that wait for their commit; growing means that the store is too slow or broken",
+    "lizi_journal_committed_total": "exchanges committed to ledger and chain",
+    "lizi_journal_failures_total": "failed commits; each is tried again",
+    "lizi_workers": "workers that are ready",
+    "lizi_workers_replaced_total": "workers that died and were replaced",
+    "lizi_places_in_flight": "places taken at the owner of the counters, leases included",
+    "lizi_places_in_flight_limit": "`admission.exchanges_in_flight`",
+    "lizi_generation": "number of the configuration that serves; rises by one at each reload",
+}
+"""Name → what it counts. A name that the program prints and this table lacks, or the other way round, fails `make lint`."""
+
+
+def metrics_page() -> str:
+    """Every series of /metrics. Names, labels and types are read from the source."""
+    labels = printed_metrics()
+    if set(labels) != set(_METRICS):
+        raise SystemExit(f"docs/generate.py, _METRICS: differs from the source in {sorted(set(labels) ^ set(_METRICS))}")
+    lines = [
+        "# Metrics\n",
+        "`GET /metrics` gives the sum over all workers in Prometheus's text format: with `server.metrics_token` to whoever holds it,",
+        "else to loopback only, and then never to a request that a proxy forwarded. It names partners, so it is not for devices. No label",
+        "is made up by a client. A killed worker takes its counts with it: counters fall then, which `rate()` takes for a reset. Money and",
+        "usage that must not get lost are in the ledger, not here.\n",
+        "| metric | type | labels | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name in sorted(_METRICS):
+        kind = "counter" if name.endswith("_total") else "histogram" if name.endswith("_seconds") else "gauge"
+        lines.append(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels[name])} | {_cell(_METRICS[name])} |")
+    return NOTE + "\n".join(lines) + "\n"
+
+
+def printed_metrics() -> dict[str, list[str]]:
+    """Metric → its labels, from the names that stand in src/lizi/edge."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src" / "lizi" / "edge").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"[\"'](lizi_[a-z_]+?)(?:_bucket|_sum|_count)?[\"'{]", text):
+            labels = re.findall(rf"[\"']{name}\{{([^}}]*\{{[^\n]*)", text)  # printed whole: name{{label="{{value}}"}}
+            named = re.findall(rf'_series\(\s*"{name}", ([^)]*)\)', text)  # made by `_series(name, label=value)`
+            tabled = re.findall(rf'\("{name}", [\w.]+, "(\w+)"\)', text)  # a row of telemetry's table of simple counters
+            keys = re.findall(r'(\w+)="', labels[0]) if labels else re.findall(r"(\w+)=", named[0]) if named else tabled
+            found[name] = [key for key in keys if key != "le"] or found.get(name, [])
+    return found
 
 
 # --- command line ------------------------------------------------------------------------------

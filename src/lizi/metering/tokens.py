@@ -95,7 +95,13 @@ def estimate_request(request: ChatRequest, ratios: EstimatorSettings = _DEFAULT)
     An image counts its stated price and never by its bytes. Walks each JSON value once.
     """
     strings: list[str] = []
-    images = _gather(request.messages, strings)
+    images = 0
+    for message in request.messages:
+        content = message.get("content")
+        if isinstance(content, str) and len(message) == 2:  # role and text: what nearly every message is
+            strings.append(content)
+        else:
+            images += _gather(message, strings)
     if request.tools:
         images += _gather(request.tools, strings)
     if request.response_format is not None:
