@@ -136,7 +136,7 @@ async def _side_by_side(console: Console, service: Service, partner: Partner, ke
     arrived = [what for what, text in IDENTITY.items() if text in received]
     checks.append((f"nothing of the device reached the partner ({', '.join(IDENTITY)}; the app key)", not arrived and key not in received))
     checks.append(("the prompt did: the task needs it", "Write one line about a harbour." in received))
-    checks.append(("nothing of the partner reached the device (model name, address)", "acme" not in answer and str(partner.port) not in answer))
+    checks.append(("nothing of the partner reached the device (model name, address)", "acme" not in answer and partner.base_url.split("/")[2] not in answer))
     checks.append(("the answer came whole", answer.startswith("HTTP/1.1 200") and "[DONE]" in answer))
 
 

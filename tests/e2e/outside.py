@@ -97,12 +97,13 @@ class Line:
         return self.got
 
     def read_all(self) -> bytes:
-        """Until the service closes, cleanly or not."""
-        try:
-            while data := self.socket.recv(65_536):
-                self.got += data
-        except ConnectionResetError:
-            pass
+        """Until the service closes, cleanly or not; then this side closes as well."""
+        with self.socket:
+            try:
+                while data := self.socket.recv(65_536):
+                    self.got += data
+            except ConnectionResetError:
+                pass
         return self.got
 
     def close(self) -> None:

@@ -1,0 +1,122 @@
+"""The service's data folder as the command line sees it: the running service, or the store alone.
+
+A running service is asked over its admin socket; without one the store is changed directly, under
+its lock, so that no service can start in between. Never prints the admin token. Bound: every
+answer of the service is waited for 10 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from lizi.config import Config, load
+from lizi.edge.store import Lock
+from lizi.errors import CODES, ConfigError, LiziError, Refused
+
+if TYPE_CHECKING:
+    from lizi.edge.backup import Trust
+    from lizi.edge.book import Book
+
+__all__ = ["House", "Running"]
+
+_TIMEOUT_S = 10.0
+"""A change acts within 1 s; changes go one after another, and a starting model may stand before ours."""
+_Value = TypeVar("_Value")
+
+
+class _OverSocket(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.connect(str(self._path))
+
+
+class Running:
+    """The admin plane of a service that runs."""
+
+    def __init__(self, connection: _OverSocket, token: str) -> None:
+        self._connection = connection
+        self._token = token
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What the service answers. Raises `LiziError` with the service's own words."""
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        try:
+            self._connection.request(method, path, None if body is None else msgspec.json.encode(body), headers)
+            got = self._connection.getresponse()
+            value = msgspec.json.decode(got.read())
+        except (OSError, http.client.HTTPException, msgspec.DecodeError):
+            hint = "It may be ending just now: look at its log, then try again."
+            raise Refused("The running service does not answer.", code="shutting_down", hint=hint) from None
+        if got.status < 300:
+            return value
+        error = value["error"]
+        known = error["code"] if error["code"] in CODES else "internal"
+        raise LiziError(error["message"], code=known, param=error.get("param"), hint=error.get("hint"))
+
+
+class House:
+    """One configuration file and the data folder that it names."""
+
+    def __init__(self, config_path: Path) -> None:
+        """Raises `ConfigError` for a file that can't be served."""
+        self.config: Config = load(config_path, time.time())
+        self.folder = config_path.absolute().parent
+        self.data_dir = self.folder / self.config.server.data_dir
+        self.store_path = self.data_dir / "lizi.sqlite"
+
+    def running(self) -> Running | None:
+        """The service on this data, if one runs. Raises `ConfigError` when it belongs to another user."""
+        connection = _OverSocket(self.data_dir / "admin.sock")
+        try:
+            connection.connect()
+            token = (self.data_dir / "admin.token").read_text("utf-8").strip()
+        except PermissionError:
+            raise ConfigError(
+                "The service's admin socket may be used by its own user only.",
+                code="config_invalid",
+                param="$.server.data_dir",
+                hint="Run this command as the user that the service runs as.",
+            ) from None
+        except OSError:  # none there, or left by a killed one
+            connection.close()
+            return None
+        return Running(connection, token)
+
+    def alone(self, work: Callable[[Book], Awaitable[_Value]]) -> _Value:
+        """Change the store of a service that does not run. Raises `StoreError` when one holds it after all."""
+        from lizi.edge.book import Book
+
+        async def inside() -> _Value:
+            book = Book(self.store_path, self.config.store.durability)
+            try:
+                await book.open()
+                return await work(book)
+            finally:
+                await book.close()
+
+        with Lock(self.store_path):
+            return asyncio.run(inside())
+
+    def trust(self) -> Trust | None:
+        """How to check a checkpoint's signature; `None` while there is no keyring. Makes no key."""
+        folder = self.data_dir / "keyring"
+        if not all(any(folder.glob(f"{purpose}.*.json")) for purpose in ("audit-signing", "idempotency")):
+            return None
+        from lizi.edge.keyring import Keyring
+
+        return Keyring.open(folder, time.time()).trusts
