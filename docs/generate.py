@@ -282,7 +282,6 @@ def _words(schema: dict[str, Any]) -> str:
 
 _METRICS = {
     "lizi_requests_total": "requests answered, by route, status and error code (empty when none); 499: the client left",
-    "lizi_first_byte_seconds": "from a request's arrival to its first released byte",
     "lizi_exchanges_total": "finished exchanges, by feature, logical model and outcome (`ok`, `cancelled` or an error code)",
     "lizi_exchange_seconds": "from an exchange's start to its settlement",
     "lizi_first_token_seconds": "from an exchange's start to the first released byte of a model",

@@ -69,7 +69,15 @@ class Corridor:
         self.house: House = build_house(self.config, [record], idempotency_key=b"k" * 32, health=self.health, base_urls={})
         self.ports = Ports(upstream=self.upstream, limits=self.limits, journal=self.journal, clock=self.clock, draw=lambda: 0.0)
 
-    def open(self, body: dict[str, Any] | None = None, *, feature: str = "chat", idempotency_key: str | None = None, key: str | None = None, **fields: Any) -> Opened:
+    def open(
+        self,
+        body: dict[str, Any] | None = None,
+        *,
+        feature: str = "chat",
+        idempotency_key: str | None = None,
+        key: str | None = None,
+        **fields: Any,
+    ) -> Opened:
         body = body if body is not None else {"model": "assistant", "messages": [{"role": "user", "content": "Hello"}], **fields}
         arrival = Arrival(
             feature=feature,
@@ -80,7 +88,9 @@ class Corridor:
         )
         return pipeline.open(arrival, self.house, self.clock)
 
-    async def ask(self, body: dict[str, Any] | None = None, *, seen: Callable[[list[Event]], None] | None = None, **options: Any) -> list[Event]:
+    async def ask(
+        self, body: dict[str, Any] | None = None, *, seen: Callable[[list[Event]], None] | None = None, **options: Any
+    ) -> list[Event]:
         """Serve one request to its end; every event in order."""
         opened = self.open(body, **options)
         events: list[Event] = []

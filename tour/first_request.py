@@ -136,7 +136,8 @@ async def _side_by_side(console: Console, service: Service, partner: Partner, ke
     arrived = [what for what, text in IDENTITY.items() if text in received]
     checks.append((f"nothing of the device reached the partner ({', '.join(IDENTITY)}; the app key)", not arrived and key not in received))
     checks.append(("the prompt did: the task needs it", "Write one line about a harbour." in received))
-    checks.append(("nothing of the partner reached the device (model name, address)", "acme" not in answer and partner.base_url.split("/")[2] not in answer))
+    hidden = "acme" not in answer and partner.base_url.split("/")[2] not in answer
+    checks.append(("nothing of the partner reached the device (model name, address)", hidden))
     checks.append(("the answer came whole", answer.startswith("HTTP/1.1 200") and "[DONE]" in answer))
 
 
@@ -146,7 +147,8 @@ async def _kill(console: Console, service: Service, key: str, checks: list[tuple
         f"at {ALL_DIE_S} s [bold]kill -9[/bold] of everything."
     )
     target = Target(host="127.0.0.1", port=service.port, headers=(("authorization", f"Bearer {key}"),))
-    payload = target.request(json.dumps({"model": "assistant", "messages": [{"role": "user", "content": "Go on."}], "stream": True}).encode())
+    asked = {"model": "assistant", "messages": [{"role": "user", "content": "Go on."}], "stream": True}
+    payload = target.request(json.dumps(asked).encode())
     plan = [Planned(at_s=at, payload=payload, stream=True) for at in poisson(RATE_PER_S, LOAD_S, seed=7)]
     victim = service.worker_pids()[0]
     hooks = ((WORKER_DIES_S, lambda: os.kill(victim, signal.SIGKILL)), (ALL_DIE_S, service.kill_all))
@@ -164,10 +166,12 @@ async def _kill(console: Console, service: Service, key: str, checks: list[tuple
     code, verdict = await service.lizi("audit", "verify")
     _, report = await service.lizi("ledger", "report", "--by", "app")
     recorded = _recorded(report)
-    console.print(Panel(json.dumps({"lizi audit verify": verdict, "lizi ledger report --by app": report}, indent=1), title="after the restart"))
+    told = {"lizi audit verify": verdict, "lizi ledger report --by app": report}
+    console.print(Panel(json.dumps(told, indent=1), title="after the restart"))
     console.print(f"answered at the device {answered}, of those {due} earlier than {window_s} s before the kill; in the ledger {recorded}")
     checks.append((f"a killed worker cut only what it was serving: {len(cut)} of {len(before)}", len(cut) <= len(before) // 4))
-    checks.append(("the other worker and the replacement went on", bool(between) and sum(r.outcome == "ok" for r in between) > 0.9 * len(between)))
+    went_on = bool(between) and sum(r.outcome == "ok" for r in between) > 0.9 * len(between)
+    checks.append(("the other worker and the replacement went on", went_on))
     checks.append(("every audit chain verifies after kill -9", code == 0))
     # One exchange more: the first request of this scene.
     checks.append((f"nothing beyond the stated window is lost: {recorded} recorded of {due + 1} that must be", recorded >= due + 1))

@@ -158,12 +158,12 @@ def resident_kb(pid: int) -> int:
 
 
 @contextmanager
-def held(service: Running, count: int, body: Any, **named: Any) -> Iterator[list[Line]]:
+def held(service: Running, count: int, body: Any, *, receive_bytes: int | None = None, **headers: str) -> Iterator[list[Line]]:
     """`count` clients that have sent `body` and wait."""
     lines: list[Line] = []
     try:
         for _ in range(count):
-            lines.append(Line(service, **named).send(body))
+            lines.append(Line(service, receive_bytes=receive_bytes).send(body, length=None, **headers))
         yield lines
     finally:
         for line in lines:

@@ -45,7 +45,7 @@ def _exchange(**changes: Any) -> Exchange:
 def _served(**changes: Any) -> Any:
     values = {
         "exchange_id": "rq_2", "client_request_id": "c-1", "route": "/v1/chat/completions", "method": "POST", "status": 200, "code": "",
-        "streamed": False, "started_mono": 5.0, "first_byte_mono": None, "client_address": "192.0.2.7",
+        "streamed": False, "started_mono": 5.0, "client_address": "192.0.2.7",
     }  # fmt: skip
     return SimpleNamespace(**(values | changes))
 

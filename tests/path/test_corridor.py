@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from corridor import Corridor, end_of, text_of
 
+from corridor import Corridor, end_of, text_of
 from lizi import pipeline
 from lizi.errors import LiziError, Refused, Retry
 from lizi.testing import Behaviour, FakeReply
@@ -116,7 +116,8 @@ async def test_a_200_with_an_error_inside_is_an_error() -> None:
 
 
 async def test_a_policy_block_is_never_offered_to_another_partner() -> None:
-    blocked = Behaviour(status=400, error={"error": {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."}})
+    words = "Input data may contain inappropriate content."
+    blocked = Behaviour(status=400, error={"error": {"code": "data_inspection_failed", "message": words}})
     corridor = Corridor([blocked, GOOD])
     events = await corridor.ask(stream=True)
     assert end_of(events) == "policy_blocked"
@@ -206,7 +207,8 @@ async def test_no_record_and_no_error_holds_a_word_of_the_conversation() -> None
     canary = "CANARY-7f3a"
     for script in (Behaviour(text=f"echo {canary}"), DOWN, Behaviour(text=canary, finish=None, done=False)):
         corridor = Corridor(script)
-        events = await corridor.ask({"model": "assistant", "messages": [{"role": "user", "content": canary}], "user": canary, "stream": True})
+        said = [{"role": "user", "content": canary}]
+        events = await corridor.ask({"model": "assistant", "messages": said, "user": canary, "stream": True})
         assert canary not in msgspec.json.encode(corridor.journal.records[0]).decode()
         if isinstance(events[-1], Fault):
             assert canary not in repr(vars(events[-1].error))

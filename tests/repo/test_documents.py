@@ -59,13 +59,65 @@ def test_the_version_is_the_first_one_in_the_changelog() -> None:
     assert versions[0] == lizi.__version__
 
 
+def documents() -> list[Path]:
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+
+
 def test_every_relative_link_leads_somewhere() -> None:
     dead = []
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]:
+    for page in documents():
         for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
             if "://" not in link and not link.startswith("mailto:") and not (page.parent / link).exists():
                 dead.append(f"{page.relative_to(ROOT)}: {link}")
     assert dead == []
+
+
+def anchors(page: Path) -> set[str]:
+    """What a page's headings are linked as: lower case, letters, digits and hyphens only, spaces to hyphens."""
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}
+
+
+def test_every_anchor_exists() -> None:
+    dead = []
+    for page in documents():
+        for link, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            target = page.parent / link if link else page
+            if target.exists() and anchor not in anchors(target):
+                dead.append(f"{page.relative_to(ROOT)}: {link}#{anchor}")
+    assert dead == []
+
+
+def test_every_page_is_reachable_from_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} - {"index.md"}
+    assert sorted(page for page in pages if f"]({page})" not in index) == []
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    gone = []
+    for page in documents():
+        for name in re.findall(r"`((?:tests|src|docs|deploy|examples|benchmarks|tour)/[\w./-]+)`", page.read_text(encoding="utf-8")):
+            if "NAME" not in name and not (ROOT / name).exists():
+                gone.append(f"{page.relative_to(ROOT)}: {name}")
+    assert gone == []
+
+
+def test_the_settings_and_commands_that_a_page_names_exist(generate: ModuleType) -> None:
+    paths = {path for path, _ in generate.commands()}
+    sections = set(re.findall(r"^## `\[?\[?(\w+)", generate.config_page(), re.MULTILINE))
+    keys = set(re.findall(r"^\| `(\w+)` \|", generate.config_page(), re.MULTILINE))
+    wrong = []
+    for page in documents():
+        text = page.read_text(encoding="utf-8")
+        for words in re.findall(r"`lizi((?: [a-z]+){1,2})", text) + re.findall(r"^lizi((?: [a-z]+){1,2})", text, re.MULTILINE):
+            parts = words.split()
+            if not any(f"lizi {' '.join(parts[:length])}" in paths for length in (1, 2)):
+                wrong.append(f"{page.relative_to(ROOT)}: lizi{words}")
+        for section, key in re.findall(r"`(\w+)\.(\w+)`", text):
+            if section in sections and key not in keys | {"py", "rates", "prices", "estimator"}:
+                wrong.append(f"{page.relative_to(ROOT)}: {section}.{key}")
+    assert wrong == []
 
 
 def runs() -> str:
@@ -102,8 +154,7 @@ def test_make_test_is_what_ci_runs() -> None:
 
 def test_every_make_target_in_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    named = {target for page in pages for target in re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))}
+    named = {target for page in documents() for target in re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))}
     assert named - targets == set()
 
 

@@ -31,7 +31,15 @@ def failed(internal: str = "overloaded", retry: Retry = Retry.OTHER_TARGET, retr
     return PartnerError("It failed.", code="upstream_failed", retry=retry, internal=internal, retry_after_s=retry_after_s)
 
 
-def walk(route: Route, faults: list[PartnerError | ResultError], *, health: Health | None = None, now: float = 0.0, draw: float = 0.0, needs: frozenset[Capability] = frozenset()) -> list[str]:
+def walk(
+    route: Route,
+    faults: list[PartnerError | ResultError],
+    *,
+    health: Health | None = None,
+    now: float = 0.0,
+    draw: float = 0.0,
+    needs: frozenset[Capability] = frozenset(),
+) -> list[str]:
     """Partners in the order in which they are asked, when each fails as given."""
     steps = plan(route, needs, health or Health(SETTINGS), SETTINGS, now, draw)
     asked = [next(steps).partner]

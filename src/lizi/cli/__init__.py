@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from lizi import __version__
-from lizi.cli.output import INTERRUPTED, Output
+from lizi.cli.output import INTERRUPTED, USAGE, Output
 from lizi.errors import LiziError
 
 __all__ = ["app", "main"]
@@ -87,7 +88,6 @@ def chat(
 ) -> None:
     """Talk to a running service, streaming."""
     from lizi.cli.chat import converse
-    from lizi.cli.output import USAGE
 
     if not key:
         _output.fail("No app key was given.", hint="Give --key or set LIZI_KEY; 'lizi key create APP' makes one.", code=USAGE)
@@ -296,16 +296,34 @@ def partner_ping(
 def main() -> None:
     """Entry point: a failure of the house ends in words and an exit code, never in a traceback."""
     arguments = sys.argv[1:]
-    if "--json" in arguments:
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    programs = "--json" in ours
+    if programs:
         # Programs put it wherever they like: `lizi key list --json` is the same as `lizi --json key list`.
-        arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
+        arguments = ["--json", *(argument for argument in ours if argument != "--json"), *arguments[len(ours) :]]
     try:
-        app(arguments)
+        code = _run(arguments, programs=programs)
+        sys.stdout.flush()
     except LiziError as error:
         _output.refuse(error)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
-        # The reader of our output left (`lizi key list | head`): nothing to say to nobody.
-        sys.stderr.close()
+        # The reader of our output left (`lizi key list | head`): nothing to say to nobody, also not at the interpreter's own last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    raise SystemExit(code)
+
+
+def _run(arguments: list[str], *, programs: bool) -> int:
+    """The command's exit code. A wrong command line is told to people by the parser, to programs as JSON."""
+    try:
+        left = app(arguments, standalone_mode=not programs)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except Exception as error:
+        if not programs or not hasattr(error, "format_message"):
+            raise
+        _output.json = True
+        _output.fail(error.format_message(), hint="'lizi --help' and 'lizi COMMAND --help' say what there is.", code=USAGE, error="usage")
+    return left if isinstance(left, int) else 0

@@ -11,17 +11,19 @@ import time
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from rich.console import Console
 
 from lizi.callers import KeyRecord
 from lizi.cli.output import USAGE, Output, money
 from lizi.cli.running import House
 from lizi.config import Name
 from lizi.types import Plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["create", "listing", "plan_of", "revoke", "rotate"]
 
@@ -91,7 +93,7 @@ def create(output: Output, config_path: Path, app: str, plan: Plan, expires_days
 
 
 def _show_new(output: Output, console: Console, made: dict[str, Any]) -> None:
-    output.say(f"Key [bold]{made['key_id']}[/bold] of app [bold]{made['app']}[/bold]. It is shown this once; keep it as you keep a password.")
+    output.say(f"Key [bold]{made['key_id']}[/bold] of app [bold]{made['app']}[/bold]. Shown this once: keep it as you keep a password.")
     # Never folded, and nothing else on this line: it is copied, or piped into a safe.
     console.print(made["key"], soft_wrap=True, markup=False)
     if made["landing"] is None:
@@ -128,7 +130,7 @@ def _all(house: House) -> list[dict[str, Any]]:
     from lizi.edge.store import Store
 
     with Store.open(house.store_path, read_only=True) as store:
-        return [_shown(record) for record in store.keys()]
+        return [_shown(record) for record in Store.keys(store)]
 
 
 def listing(output: Output, config_path: Path) -> None:
@@ -162,24 +164,23 @@ def _when(at: float | None, zone: ZoneInfo) -> str:
 
 
 def _limits(plan: dict[str, Any], currency: str) -> str:
-    words = [
-        ("requests_per_minute", lambda value: f"{value:,} requests/min"),
-        ("tokens_per_minute", lambda value: f"{value:,} tokens/min"),
-        ("streams", lambda value: f"{value:,} streams"),
-        ("money_per_day_micros", lambda value: f"{money(value)} {currency}/day"),
-        ("money_per_month_micros", lambda value: f"{money(value)} {currency}/month"),
-        ("models", lambda value: "only " + ", ".join(sorted(value))),
-    ]
-    return " · ".join(say(plan[name]) for name, say in words if plan.get(name) is not None) or "none"
+    counts = {"requests_per_minute": "requests/min", "tokens_per_minute": "tokens/min", "streams": "streams"}
+    sums = {"money_per_day_micros": "day", "money_per_month_micros": "month"}
+    words = [f"{plan[name]:,} {unit}" for name, unit in counts.items() if plan.get(name) is not None]
+    words += [f"{money(plan[name])} {currency}/{period}" for name, period in sums.items() if plan.get(name) is not None]
+    if plan.get("models") is not None:
+        words.append("only " + ", ".join(sorted(plan["models"])))
+    return " · ".join(words) or "none"
 
 
 def rotate(output: Output, config_path: Path, key_id: str, overlap_hours: int) -> None:
     """A second key with the same plan; the first ends after the overlap."""
+    key_id = _known(output, key_id)
     house = House(config_path)
     overlap_s = overlap_hours * 3600.0
     service = house.running()
     if service is not None:
-        made = service.ask("POST", f"/keys/{_known(output, key_id)}/rotate", {"overlap_s": overlap_s})
+        made = service.ask("POST", f"/keys/{key_id}/rotate", {"overlap_s": overlap_s})
         ends_at = next(key["expires_at"] for key in service.ask("GET", "/keys")["keys"] if key["key_id"] == key_id)
     else:
         shown, record, old = house.alone(lambda book: book.rotate(key_id, time.time(), overlap_s))
@@ -196,10 +197,11 @@ def rotate(output: Output, config_path: Path, key_id: str, overlap_hours: int) -
 
 def revoke(output: Output, config_path: Path, key_id: str) -> None:
     """Refused everywhere when this returns, and how long that took."""
+    key_id = _known(output, key_id)
     house = House(config_path)
     service = house.running()
     if service is not None:
-        gone = service.ask("POST", f"/keys/{_known(output, key_id)}/revoke")
+        gone = service.ask("POST", f"/keys/{key_id}/revoke")
     else:
         gone = {**_shown(house.alone(lambda book: book.revoke(key_id, time.time()))), "landing": None}
 
@@ -211,7 +213,7 @@ def revoke(output: Output, config_path: Path, key_id: str) -> None:
 
 
 def _known(output: Output, key_id: str) -> str:
-    """Goes into a path of the admin plane; what could not be an id is refused here, and is not repeated: it may be a whole key."""
+    """What could not be an id is refused, and not repeated: it may be a whole key."""
     if not key_id.isascii() or not key_id.isalnum() or key_id != key_id.lower():
         hint = "Of a key 'lz-ID-SECRET' give the ID; 'lizi key list' shows it. A key that was typed here should be revoked."
         output.fail("That is no key's id.", hint=hint, code=USAGE, error="usage")

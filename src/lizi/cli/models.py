@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rich.markup import escape
-
 from lizi.cli.output import Output
 from lizi.edge import models
 
@@ -25,12 +23,13 @@ def get(output: Output, name: str) -> None:
     with output.progress(f"checking {name}"):
         here = models.verify(name, folder)
     if not here:
-        output.say(escape(source.provenance))
+        output.say(source.provenance.replace("[", "\\["))
         output.say(f"[dim]{source.download_bytes // 1_000_000} MB to fetch; SHA-256 {source.sha256}[/dim]")
         with output.progress(f"fetching {name}") as bar:
             models.get(name, folder, lambda step, done, total: bar(done, total) if step == "download" else None)
     value = {**_row(name), "fetched": not here, "sha256": source.sha256, "provenance": source.provenance}
-    output.data(value, lambda console: console.print(f"{name} is {'here already' if here else 'here'}: {path}", soft_wrap=True))
+    said = f"{name} is here{' already' if here else ''}: {path}"
+    output.data(value, lambda console: console.print(said, soft_wrap=True, markup=False))
 
 
 def _row(name: str) -> dict[str, Any]:

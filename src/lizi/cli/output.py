@@ -11,15 +11,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from lizi.errors import LiziError
+
+if TYPE_CHECKING:
+    # Rich takes a third of a command's start; a program that asks for JSON doesn't pay for it.
+    from rich.console import Console
 
 __all__ = ["FAILED", "INTERRUPTED", "NO", "UNREACHABLE", "USAGE", "Output", "money"]
 
@@ -43,10 +44,15 @@ def money(micros: int) -> str:
     return f"{'-' if micros < 0 else ''}{whole:,}.{f'{part:06d}'.rstrip('0'):0<2}"
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """The reader left. Ours to say what that means, not the library's: `main` does."""
-        raise BrokenPipeError
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            """The reader left. Ours to say what that means, not the library's: `main` does."""
+            raise BrokenPipeError
+
+    return Ours(stderr=stderr, highlight=False, width=None if stderr or sys.stdout.isatty() else _WIDE)
 
 
 class Output:
@@ -54,8 +60,16 @@ class Output:
 
     def __init__(self) -> None:
         self.json = False
-        self.people = _Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
-        self.aside = _Console(stderr=True, highlight=False)
+
+    @cached_property
+    def people(self) -> Console:
+        """Standard output, for people."""
+        return _console(stderr=False)
+
+    @cached_property
+    def aside(self) -> Console:
+        """Standard error."""
+        return _console(stderr=True)
 
     def data(self, value: Any, show: Callable[[Console], None]) -> None:
         """`value` as one JSON document for programs, or whatever `show` draws for people."""
@@ -75,6 +89,9 @@ class Output:
         """Rows of one shape: an array of objects, or a table with their keys as headings; `shown` is what people see instead."""
 
         def show(console: Console) -> None:
+            from rich.markup import escape
+            from rich.table import Table
+
             drawn = rows if shown is None else shown
             if not drawn:
                 console.print(f"[dim]{empty}[/dim]")
@@ -100,6 +117,8 @@ class Output:
         if self.json or not self.aside.is_terminal:
             yield lambda done, total: None
             return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
         with Progress(*columns, console=self.aside, transient=True) as bars:
             bar = bars.add_task(what, total=None)
@@ -110,6 +129,8 @@ class Output:
         if self.json:
             self.line({"error": {"code": error, "message": message, "hint": hint}})
         else:
+            from rich.markup import escape
+
             self.aside.print(f"[bold red]error:[/bold red] {escape(message)}", soft_wrap=True)
             if hint:
                 self.aside.print(f"[bold]hint:[/bold] {escape(hint)}", soft_wrap=True)

@@ -10,11 +10,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
-from rich.console import Console
 
 from lizi.audit import Verdict
 from lizi.cli.output import FAILED, NO, USAGE, Output, money
@@ -24,6 +23,9 @@ from lizi.edge import backup as copying
 from lizi.edge import ledger
 from lizi.edge.store import Store
 from lizi.metering.prices import PriceBook, periods
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["backup", "quote", "report", "restore", "verify"]
 
@@ -50,7 +52,9 @@ def _noon(output: Output, option: str, text: str, zone: ZoneInfo) -> float:
         output.fail(f"{option}: {text!r} is no day.", hint="Write it as 2026-11-24.", code=USAGE, error="usage")
 
 
-def report(output: Output, config_path: Path, by: Literal["app", "feature", "partner", "day"], since: str | None, until: str | None) -> None:
+def report(
+    output: Output, config_path: Path, by: Literal["app", "feature", "partner", "day"], since: str | None, until: str | None
+) -> None:
     """One row for each name."""
     house = House(config_path)
     metering = house.config.metering
@@ -88,7 +92,8 @@ def quote(output: Output, config_path: Path, partner: str, model: str | None, si
     config = house.config
     first, last = _span(output, house, since, until)
     book = PriceBook(config.metering)
-    keys = sorted(key for key in book.keys() if key.startswith(f"{partner}/")) + _named(config, partner, book.keys())
+    priced = book.keys()
+    keys = sorted(key for key in priced if key.startswith(f"{partner}/")) + _named(config, partner, priced)
     if not keys:
         output.fail(
             f"The price book has no prices of '{partner}'.",
@@ -97,7 +102,7 @@ def quote(output: Output, config_path: Path, partner: str, model: str | None, si
             error="no_prices",
         )
     if model is not None and f"{partner}/{model}" not in keys:
-        models = ", ".join(key.removeprefix(f"{partner}/") for key in dict.fromkeys(keys))
+        models = ", ".join(key.removeprefix(f"{partner}/") for key in keys)
         output.fail(f"The price book has no '{partner}/{model}'.", hint=f"It has: {models}.", code=USAGE, error="usage")
 
     def choose(logical: str) -> str | None:
@@ -105,8 +110,8 @@ def quote(output: Output, config_path: Path, partner: str, model: str | None, si
         if model is not None:
             return f"{partner}/{model}"
         targets = config.models[logical].targets if logical in config.models else ()
-        priced = [key for key in (_key(target) for target in targets if target.partner == partner) if key in keys]
-        return priced[0] if priced else keys[0] if len(set(keys)) == 1 else None
+        its = [key for key in (_key(target) for target in targets if target.partner == partner) if key in keys]
+        return its[0] if its else keys[0] if len(keys) == 1 else None
 
     with output.progress("pricing"), Store.open(house.store_path, read_only=True) as store:
         found = ledger.quote(store, book, choose, since=first, until=last)
@@ -123,7 +128,7 @@ def quote(output: Output, config_path: Path, partner: str, model: str | None, si
             output.say(f"[dim]≈ the counts of {found.estimated:,} exchanges are estimates.[/dim]")
         if found.unpriced:
             output.say(f"[dim]{found.unpriced:,} exchanges stand on neither side: {partner} has no price for their model or day.[/dim]")
-            if model is None and len(set(keys)) > 1:
+            if model is None and len(keys) > 1:
                 output.say("[dim]--model says which of its models would have answered.[/dim]")
 
     output.data(value, show)
@@ -158,11 +163,13 @@ def verify(output: Output, config_path: Path, store_path: Path | None) -> None:
 
     def show(console: Console) -> None:
         if broken is not None:
-            console.print(f"[bold red]broken[/bold red] at record {broken.seq} of chain {broken.chain}: {broken.why}")
+            # A chain's name comes from a file that somebody may have written on purpose.
+            where = f"record {broken.seq} of chain {broken.chain}"
+            console.print(f"broken at {where}: {broken.why}", style="bold red", markup=False, soft_wrap=True)
             return
         console.print(f"[green]whole[/green]: {_counted(verdict)}, {verdict.checkpoints:,} signed checkpoints")
         if trusted is None:
-            output.say("[dim]Signatures were not checked: there is no keyring here. --config names the one that the store belongs to.[/dim]")
+            output.say("[dim]Signatures were not checked: no keyring here. --config names the configuration with the store's own.[/dim]")
 
     output.data(value, show)
     if broken is not None:
@@ -183,7 +190,7 @@ def backup(output: Output, config_path: Path, to: Path) -> None:
     value = {"path": str(to), "size_bytes": done.size_bytes, "records": done.verdict.records, "chains": done.verdict.chains}
 
     def show(console: Console) -> None:
-        console.print(f"{to}: {done.size_bytes:,} bytes, {_counted(done.verdict)}, checked.", soft_wrap=True)
+        console.print(f"{to}: {done.size_bytes:,} bytes, {_counted(done.verdict)}, checked.", soft_wrap=True, markup=False)
         output.say("[dim]The keyring is not in it: keep a copy of it in another safe.[/dim]")
 
     output.data(value, show)

@@ -56,7 +56,6 @@ class Served(Struct, frozen=True, kw_only=True):
     """The error's code; empty without one."""
     streamed: bool
     started_mono: float
-    first_byte_mono: float | None
     client_address: str
 
 
@@ -195,7 +194,7 @@ class HttpApp:
                             stream.write(data)
                             await responder.drain()
         except asyncio.CancelledError:
-            self._seen(request, note, 499, "cancelled", streamed=streamed, first_byte_mono=opened.exchange.first_released_mono)
+            self._seen(request, note, 499, "cancelled", streamed=streamed)
             raise
         except Exception as exception:  # noqa: BLE001 - a defect is answered with its id, in the stream if there is one
             self._witness.crashed(note.exchange_id, exception)
@@ -208,7 +207,7 @@ class HttpApp:
         if error is not None and not responder.started:
             return self._refusal(error, request, note, streamed=streamed)
         code = error.code if error is not None else ""
-        self._seen(request, note, 200, code, streamed=streamed, first_byte_mono=opened.exchange.first_released_mono)
+        self._seen(request, note, 200, code, streamed=streamed)
         if stream is not None:
             stream.end()
             return None
@@ -287,9 +286,7 @@ class HttpApp:
             more.append(("www-authenticate", "Bearer"))  # RFC 9110 §11.6.1
         return Reply(status=error.status, headers=self._headers(note, _JSON, *more), body=error_body(error, note.exchange_id))
 
-    def _seen(
-        self, request: Request, note: _Note, status: int, code: str, *, streamed: bool = False, first_byte_mono: float | None = None
-    ) -> None:
+    def _seen(self, request: Request, note: _Note, status: int, code: str, *, streamed: bool = False) -> None:
         self._witness.served(
             Served(
                 exchange_id=note.exchange_id,
@@ -300,7 +297,6 @@ class HttpApp:
                 code=code,
                 streamed=streamed,
                 started_mono=note.started_mono,
-                first_byte_mono=first_byte_mono,
                 client_address=request.client_address,
             )
         )

@@ -19,27 +19,18 @@ __all__ = ["MEDIA_TYPE", "Tally", "pack", "summed", "text"]
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""From a refusal to the longest exchange that deadlines allow by default."""
-
 
 class Tally:
     """What one worker served: a `Witness` for `edge.http`."""
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, int, str], int] = {}
-        self.first_byte = [0] * (len(_SECONDS) + 1)
-        self.first_byte_sum_s = 0.0
         self.defects = 0
 
     def served(self, served: Served) -> None:
         """Count one answered request."""
         key = (served.route, served.status, served.code)
         self.requests[key] = self.requests.get(key, 0) + 1
-        if served.first_byte_mono is not None:
-            seconds = served.first_byte_mono - served.started_mono
-            self.first_byte_sum_s += seconds
-            self.first_byte[next((at for at, bound in enumerate(_SECONDS) if seconds <= bound), len(_SECONDS))] += 1
 
     def crashed(self, exchange_id: str, exception: BaseException) -> None:
         """Count one defect."""
@@ -50,13 +41,6 @@ class Tally:
         found: dict[str, float] = {"lizi_defects_total": self.defects}
         for (route, status, code), count in self.requests.items():
             found[f'lizi_requests_total{{route="{route}",status="{status}",code="{code}"}}'] = count
-        total = 0
-        for at, count in enumerate(self.first_byte):
-            total += count
-            bound = f"{_SECONDS[at]:g}" if at < len(_SECONDS) else "+Inf"
-            found[f'lizi_first_byte_seconds_bucket{{le="{bound}"}}'] = total
-        found["lizi_first_byte_seconds_sum"] = self.first_byte_sum_s
-        found["lizi_first_byte_seconds_count"] = total
         return found
 
 

@@ -26,8 +26,8 @@ STATUS_LINE_BYTES = 20
 """What an empty head costs at the least."""
 REPLY_BYTES = 64 * 1024 * 1024
 """A whole answer with images as base64 stays far below; only a broken or hostile partner passes it."""
-BUFFER_BYTES = 256 * 1024
-"""One network read of uvloop; beyond it a slow reader pauses its source."""
+BUFFER_BYTES = 128 * 1024
+"""Half of uvloop's largest read, so that one such read is enough to pause the source of a reader that is not there."""
 INFLATE_RATIO = 100
 INFLATE_FREE_BYTES = 256 * 1024
 """Text packs 3 to 20 times. More than 100 times, beyond a free amount a piece, is a bomb."""
@@ -293,10 +293,10 @@ class Connection(asyncio.Protocol):
         if not reply.ended and (reply.received > REPLY_BYTES or (not reply.status and reply.received > HEAD_BYTES)):
             self._fail(reply, "too_large")
             return
-        if reply.waiter is not None:
-            if reply.pieces or reply.ended or (reply.wants_head and reply.status):
-                reply.wake()
-        elif reply.held > BUFFER_BYTES and not self.paused and self._transport is not None:
+        if reply.waiter is not None and (reply.pieces or reply.ended or (reply.wants_head and reply.status)):
+            reply.wake()
+        # Also while a reader waits: one turn of the loop may bring megabytes before it gets its own.
+        if reply.held > BUFFER_BYTES and not self.paused and self._transport is not None:
             self.paused = True
             self._transport.pause_reading()
 

@@ -69,7 +69,7 @@ def ask(
     repairs: bool = False,
 ) -> ChatRequest:
     """One request: the instruction, its examples as earlier turns, the text as the last one."""
-    messages: list[dict[str, Any]] = [{"role": "system", "content": prompt.system}]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": prompt.system}] if prompt.system else []
     for shown, ideal in prompt.shots:
         messages += [{"role": "user", "content": prompt.opening + shown}, {"role": "assistant", "content": ideal}]
     messages.append({"role": "user", "content": prompt.opening + text})

@@ -9,13 +9,16 @@ be missed: `extra` takes those that are known. Bound: linear in the text.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 __all__ = ["Kept", "addresses", "code_spans", "invented", "kept_in", "missing"]
 
-_ADDRESS = re.compile(r"https?://[^\s，。；、！？）)」』”\"<>]*[^\s，。；、！？）)」』”\"<>.,;:!?]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS = re.compile(
+    r"https?://[^\s，。；、！？）)」』”\"<>]*[^\s，。；、！？）)」』”\"<>.,;:!?]|(?<![A-Za-z0-9._+-])[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+"
+)
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _HAN_NUMBER = re.compile("[零〇一二两兩三四五六七八九十百千万萬]+")
@@ -207,25 +210,19 @@ def _names(text: str, locale: str) -> list[str]:
     plain = _CODE.sub(" ", _without_addresses(text))
     found: dict[str, None] = dict.fromkeys(_MIXED.findall(plain))
     if locale == "en":
-        for match in _CAPITAL.finditer(plain):
+        matches = list(_CAPITAL.finditer(plain))
+        often = Counter(match.group() for match in matches)
+        for match in matches:
             before = plain[: match.start()].rstrip(" \"'“‘(*#-")
             name = match.group()
             # A capital that only opens a sentence says nothing: of "Ask Noor" the name is Noor.
-            if (
-                (not before or before[-1] in ".!?:\n")
-                and plain[match.end() : match.end() + 1] != ","
-                and not _elsewhere(name, plain, match.start())
-            ):
+            if (not before or before[-1] in ".!?:\n") and plain[match.end() : match.end() + 1] != "," and often[name] == 1:
                 name = name.partition(" ")[2]
             if name:
                 found[name] = None
     else:
         found.update(dict.fromkeys(_CALLED.findall(plain)))
     return [name for name in found if name not in _COMMON and name.split(" ")[0] not in _COMMON]
-
-
-def _elsewhere(name: str, text: str, position: int) -> bool:
-    return any(match.start() != position for match in re.finditer(rf"\b{re.escape(name)}\b", text))
 
 
 def kept_in(text: str, locale: str, *, extra: Iterable[str] = ()) -> Kept:
@@ -249,8 +246,10 @@ def missing(kept: Kept, text: str) -> list[str]:
 
 def invented(source: str, text: str) -> list[str]:
     """Numbers and addresses of `text` that `source` does not hold, in digits or in words."""
+    numbers, places = _numbers(text), addresses(text)
+    if not numbers and not places:
+        return []
     known = {*_numbers(source), *_spoken(source)}
     # "14:00" may be said as "14"; a list's own numbering was taken off before.
     known.update(part for number in tuple(known) for part in re.split(r"[.,:/-]", number))
-    made_up = [number for number in _numbers(text) if number not in known]
-    return made_up + [address for address in addresses(text) if address not in source]
+    return [number for number in numbers if number not in known] + [place for place in places if place not in source]

@@ -9,6 +9,7 @@ answer does not touch stands letter by letter. Bound: two asks.
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Any
 
 from lizi.features.asking import Steps, ask, bare, tokens
@@ -219,16 +220,17 @@ def _described(request: TaskRequest, edit: Edit, place: list[int]) -> dict[str, 
 def _judged(request: TaskRequest, offered: list[Edit]) -> list[Edit]:
     """The edits that are corrections, sentence by sentence: one rewritten beyond `_CHANGED` keeps none of its edits."""
     protected = protected_spans(request)
-    kept = [edit for edit in offered if _is_correction(request, edit, protected)]
+    kept = deque(edit for edit in offered if _is_correction(request, edit, protected))
     out: list[Edit] = []
-    start = 0
+    end = 0
     for sentence in sentences(request.text):
-        end = start + len(sentence)
-        mine = [edit for edit in kept if start <= edit.start < end or (edit.start == end == len(request.text))]
+        end += len(sentence)
+        mine = []
+        while kept and (kept[0].start < end or end == len(request.text)):
+            mine.append(kept.popleft())
         moved = sum(_moved(request.text[edit.start : edit.end], edit.replacement) for edit in mine)
         if moved <= max(_CHANGED[request.level] * len(sentence), _SMALL):
             out += mine
-        start = end
     return out
 
 

@@ -11,6 +11,7 @@ three times its length and 200 characters, a concise one not at all.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
@@ -183,7 +184,7 @@ _EMPTY_HAN = frozenset("的了是在我你他她它们們这那這個个和与�
 def _repeats(text: str) -> int:
     """How often the most repeated sentence or clause stands there: small models go in circles."""
     pieces = [piece.strip(" ,，。.!！") for piece in re.split(r"(?<=[,，。.!！?？\n])", text) if len(piece.strip()) > 3]
-    return max((pieces.count(piece) for piece in set(pieces)), default=0)
+    return max(Counter(pieces).values(), default=0)
 
 
 def _put_together(request: TaskRequest, kept: Kept, versions: tuple[str, ...]) -> tuple[str, str, float]:

@@ -24,7 +24,6 @@ _SHARED_HANT = frozenset(
 )
 _SHARED_HANS = frozenset("乾吒夥後徵拚捱摺於榘菸薹袷醣麴麽")
 
-_DETECT = {"zh-Hans": "t2s", "zh-Hant": "s2tw", "zh-Hant-HK": "s2tw"}
 _TABLE = {"zh-Hans": "t2s", "zh-Hant": "s2tw", "zh-Hant-HK": "s2hk"}
 # OpenCC's Hong Kong table follows the schools' list; print and screens write these.
 _HONG_KONG = str.maketrans("説户牀峯葱揾喫羣衞", "說戶床峰蔥搵吃群衛")
@@ -54,10 +53,10 @@ def has_han(text: str) -> bool:
 @cache
 def _is_foreign(character: str, locale: str) -> bool:
     if locale == "zh-Hans":
-        shared = _SHARED_HANS
-    else:
-        shared = _SHARED_HANT
-    return character not in shared and _converter(_DETECT[locale]).convert(character) != character
+        return character not in _SHARED_HANS and _converter("t2s").convert(character) != character
+    # A form that has a Simplified one of its own is Traditional, whichever of its variants it is (裏, 裡).
+    simplified = _converter("t2s").convert(character) == character
+    return simplified and character not in _SHARED_HANT and _converter("s2tw").convert(character) != character
 
 
 def foreign(text: str, locale: str, *, source: str = "") -> str:

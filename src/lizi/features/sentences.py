@@ -12,7 +12,8 @@ __all__ = ["clauses", "sentences", "words"]
 # A closing mark may be followed by quotes and brackets; a Latin one ends a sentence only before a blank.
 _SENTENCE = re.compile(r"(?:[^。！？!?.\n]|[.!?](?![\s\"'”’)\]]|$))*(?:[。！？!?.…]+[”’」』）)\"'\]]*|\n|$)\s*")
 _WORD = re.compile(
-    r"https?://[^\s，。；、）)」』]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|`[^`\n]*`"  # addresses and code stay whole
+    # Addresses and code stay whole.
+    r"https?://[^\s，。；、）)」』]+|[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+|`[^`\n]*`"
     r"|\d+(?:[.,:/-]\d+)*%?"
     r"|[^\W\d_\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+(?:['’][^\W\d_\u2e80-\u9fff]+)*"
     r"|\s+|.",

@@ -1,10 +1,11 @@
 """Transform: a text → a typed summary, points, list or table, made of what the text says.
 
-Never lets a number or an address through that the text does not hold, another script, or a line that
-is about something else. The model gives plain lines; they are parsed, checked one by one and
-clipped to `max_items`. When too little is left it is asked once more, then the text's own
-sentences stand in (`basis`). Invariants: a summary is not longer than the text; points and items
-are distinct and not empty; a table is rectangular with at least one row. Bound: two asks.
+Never lets a number or an address through that the text does not hold, another script, or a line
+about something else. The model gives plain lines; they are parsed, checked one by one and clipped
+to `max_items` (`basis` is `mixed` when a line fell out). When too little is left it is asked once
+more, then the text's own sentences stand in (`basis` is `input`). Invariants: a summary is not
+longer than the text; points and items are distinct and not empty; a table is rectangular with at
+least one row. Bound: two asks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ VERSION = "1"
 Result: TypeAlias = dict[str, Any]
 
 _MAX_ITEMS = 10  # where the caller names none; a short text has no more to say
+_LINES = 60  # of an answer that are looked at: three times the most that is given
 _COLUMNS = 8  # wider does not fit a device's screen
 _FROM_TEXT = {"summary": 0.6, "key_points": 0.6, "list": 0.75, "table": 0.6}
 """The least part of a line's meaningful words that stands in the text; a line about something else is far below."""
@@ -38,17 +40,18 @@ _AGAIN = {
     "zh-Hant-HK": "只用原文裡的內容，不要解釋。",
 }
 _HEADERS = {"en": ("Item", "Details"), "zh-Hans": ("项目", "内容"), "zh-Hant": ("項目", "內容"), "zh-Hant-HK": ("項目", "內容")}
-_BULLET = re.compile(r"\A\s*(?:[-*•·–—]+\s+|[-•·]|\(?\d{1,2}[.)、）]\s*|#+\s+)")
+_BULLET = re.compile(r"\A\s*(?:[-*•·–—]+\s+|[-•·]|\(?\d{1,2}(?:[.)](?!\d)|[、）])\s*|#+\s+)")
 _MARKUP = re.compile(r"\*\*|__|`")
 _RULE = re.compile(r"[\s|:+=-]*")
 _SEPARATOR = re.compile(
-    r"\s*[、，；]\s*|[,;](?!\d)\s+(?:and\s+|then\s+)?|\s+and\s+|(?<=[\u4e00-\u9fff ])(?:和|同|及|以及)(?=[\u4e00-\u9fff A-Za-z0-9])"
+    r"[、，；]|[,;](?!\d)\s(?:and\s|then\s)?|\sand\s|(?<=[\u4e00-\u9fff ])(?:和|同|及|以及)(?=[\u4e00-\u9fff A-Za-z0-9])"
 )
-_LEAD = re.compile(r"\A[^:：\n]{1,20}[:：](?!//)\s*")
+_LEAD = re.compile(r"\A[^:：\n]{1,20}[:：](?!//|\d)\s*")
 _MARGIN = 120  # letters for bullets, a header, bars between cells
 _COVERED = {"key_points": 0.45, "list": 0.6}
 """The least part of the text's meaningful words that the lines hold together, unless they were clipped."""
 _SMALL_WORDS = frozenset({"the", "and", "then", "you", "your", "our", "for", "are", "was", "has", "have", "with", "this", "that", "will"})
+_WEIGHED = 60  # sentences that are compared with each other; what matters stands early
 _END = " \t\r\n。．.；;，,、"
 
 
@@ -61,12 +64,12 @@ def plan(request: TaskRequest, model: str) -> Steps:
     answer = yield ask(model, prompt, text, max_output_tokens=ceiling)
     found = _read(request, answer) if answer.finish != "length" else None
     if found is not None:
-        return {**found, "confidence": 0.9, "basis": "model"}
+        return {**found, "confidence": 0.9 if found["basis"] == "model" else 0.6}
     again = Prompt(prompt.system + _AGAIN[request.locale], prompt.shots, prompt.opening)
     answer = yield ask(model, again, text, max_output_tokens=ceiling, repairs=True)
     found = _read(request, answer)
     if found is not None:
-        return {**found, "confidence": 0.7, "basis": "model"}
+        return {**found, "confidence": 0.7 if found["basis"] == "model" else 0.5}
     return {**_from_text(request), "confidence": 0.3, "basis": "input"}
 
 
@@ -80,14 +83,17 @@ def _read(request: TaskRequest, answer: Answer) -> Result | None:
     lines = [_item(line) for line in said.split("\n")]
     if request.to == "list" and len(lines) == 1:
         lines = [_item(part) for part in _SEPARATOR.split(lines[0])]
-    kept = _distinct([line for line in lines if _holds(request, line)])[: _most(request)]
+    whole = _meaningful(request.text, request.locale)
+    held = [line for line in lines[:_LINES] if _holds(request, whole, line)]
+    dropped = len(held) < sum(map(bool, lines))
+    kept = _distinct(held)[: _most(request)]
     clipped = len(kept) == _most(request)
-    if kept and not clipped and _covered(request, kept) < _COVERED[request.to]:
+    if kept and not clipped and _covered(request, whole, kept) < _COVERED[request.to]:
         return None
     # One line out of a text of several sentences is no list of its points.
     if not kept or (len(kept) < 2 and _most(request) > 1 and len(clauses(request.text)) > 1):
         return None
-    return {"points" if request.to == "key_points" else "items": kept}
+    return {"points" if request.to == "key_points" else "items": kept, "basis": "mixed" if dropped else "model"}
 
 
 def _most(request: TaskRequest) -> int:
@@ -105,7 +111,7 @@ def _distinct(items: list[str]) -> list[str]:
     return list(seen.values())
 
 
-def _holds(request: TaskRequest, line: str) -> bool:
+def _holds(request: TaskRequest, whole: set[str], line: str) -> bool:
     """Whether the text says this line: its numbers, its script, most of its words, and not more than it."""
     text, locale = request.text, request.locale
     if not line or len(line) > len(text) or invented(text, line) or foreign(line, locale, source=text):
@@ -115,11 +121,10 @@ def _holds(request: TaskRequest, line: str) -> bool:
         return bool(line.strip("|-: ")) and line.casefold() in text.casefold()
     if locale != "en" and has_han(text) and not has_han(line) and line not in text:
         return False
-    return len(mine & _meaningful(text, locale)) >= _FROM_TEXT[request.to] * len(mine)
+    return len(mine & whole) >= _FROM_TEXT[request.to] * len(mine)
 
 
-def _covered(request: TaskRequest, lines: list[str]) -> float:
-    whole = _meaningful(request.text, request.locale)
+def _covered(request: TaskRequest, whole: set[str], lines: list[str]) -> float:
     return len(whole & _meaningful("\n".join(lines), request.locale)) / len(whole) if whole else 1.0
 
 
@@ -140,9 +145,9 @@ def _summary(request: TaskRequest, said: str) -> Result | None:
     if len(line) > limit:
         line = _first_that_fit(sentences(line), limit)
     # Repeating the whole text is not summing it up.
-    if not line or line == request.text.strip() or not _holds(request, line):
+    if not line or line == request.text.strip() or not _holds(request, _meaningful(request.text, request.locale), line):
         return None
-    return {"summary": line}
+    return {"summary": line, "basis": "model"}
 
 
 def _first_that_fit(pieces: list[str], limit: int) -> str:
@@ -174,14 +179,18 @@ def _table(request: TaskRequest, said: str) -> Result | None:
     if invented(request.text, " ".join(columns)) or (has_han(request.text) and not all(map(has_han, columns))):
         return None
     body: dict[tuple[str, ...], list[str]] = {}
-    for row in rows[1:]:
-        if len(row) == len(columns) and any(row) and all(not cell or _holds(request, cell) for cell in row):
+    dropped = False
+    whole = _meaningful(request.text, request.locale)
+    for row in rows[1 : _LINES + 1]:
+        if len(row) == len(columns) and any(row) and all(not cell or _holds(request, whole, cell) for cell in row):
             body.setdefault(tuple(row), row)
+        else:
+            dropped = True
     kept = list(body.values())[: _most(request)]
     # Half of the model's rows or more fell out: what is left misrepresents the text.
     if not kept or 2 * len(kept) < min(len(rows) - 1, _most(request)):
         return None
-    return {"columns": columns, "rows": kept}
+    return {"columns": columns, "rows": kept, "basis": "mixed" if dropped else "model"}
 
 
 # --- the text itself -------------------------------------------------------------------------
@@ -213,7 +222,7 @@ def _from_text(request: TaskRequest) -> Result:
 
 def _two(piece: str) -> list[str]:
     """A piece as subject and rest: at its colon or first comma, else before its last number, else with nothing beside it."""
-    match = re.search(r"[:：](?!//)\s*|[，,](?!\d)\s*", piece)
+    match = re.search(r"[:：](?!//|\d)\s*|[，,](?!\d)\s*", piece)
     if match is not None and piece[match.end() :].strip():
         return [piece[: match.start()].strip(), piece[match.end() :].strip()]
     last = re.search(r"\A(.*[^\d.,:$€£¥/-])([$€£¥]?\d.*)\Z", piece, re.DOTALL)
@@ -223,16 +232,18 @@ def _two(piece: str) -> list[str]:
 def _extract(request: TaskRequest, pieces: list[str]) -> str:
     """The sentence that shares most words with the others; in a text of one sentence, its first clauses."""
     limit = min(len(request.text), request.max_chars or len(request.text))
-    fitting = [piece for piece in pieces if len(piece) <= limit]
+    fitting = [piece for piece in pieces[:_WEIGHED] if len(piece) <= limit]
     if not fitting:
         short = _first_that_fit(clauses(request.text), limit).rstrip(_END)
+        if not short and request.max_chars is None:
+            return request.text.strip()  # nothing but marks
         if not short:
             raise ResultError(
                 "No part of the text fits `options.max_chars`.", code="result_check_failed", hint="Raise `options.max_chars`."
             )
         return short
     meanings = {piece: _meaningful(piece, request.locale) for piece in fitting}
-    whole = [_meaningful(piece, request.locale) for piece in pieces]
+    whole = [_meaningful(piece, request.locale) for piece in pieces[:_WEIGHED]]
 
     def weight(piece: str) -> float:
         mine = meanings[piece]

@@ -133,10 +133,14 @@ def _gather(root: Json, strings: list[str]) -> int:
     return images
 
 
+_LONG = 4_096
+"""A part that is longer is counted at once: 64 of the largest would hold megabytes for each stream."""
+
+
 class OutputCounter:
     """Estimates the tokens of a text that comes in parts: what the model wrote, reasoning and tool arguments included.
 
-    Machine: `add` parts, read `tokens`. Bound: 64 parts; a fold of them keeps one sum.
+    Machine: `add` parts, read `tokens`. Bound: 64 parts of `_LONG` characters; a fold of them keeps one sum.
     """
 
     __slots__ = ("_folded", "_parts", "_ratios")
@@ -149,7 +153,7 @@ class OutputCounter:
     def add(self, text: str) -> None:
         """Take the next part. Counting waits until 64 are there: most streams end with a report and need no count."""
         self._parts.append(text)
-        if len(self._parts) == 64:
+        if len(self._parts) == 64 or len(text) > _LONG:
             self._fold()
 
     def _fold(self) -> None:
