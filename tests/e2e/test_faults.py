@@ -266,11 +266,12 @@ def test_a_reload_changes_what_the_document_offers_and_a_bad_file_changes_nothin
 
 def test_a_worker_killed_in_mid_stream_breaks_its_streams_alone(tmp_path: Path) -> None:
     with running(tmp_path, server=TWO) as service:
-        service.partner.play(Behaviour(text="a river of words " * 4, chunks=30, interval_ms=100))
+        service.partner.play(Behaviour(text="a river of words " * 4, chunks=60, interval_ms=100))
         with held(service, 24, chat(stream=True), Connection="close") as lines:
             for line in lines:
                 line.read_to(b"data: ")
-            until(lambda: admin(service, "GET", "/status")["in_flight"] == 24, "all are under way")
+            told = lambda: [state["in_flight"] for state in admin(service, "GET", "/status")["workers"]]  # noqa: E731
+            until(lambda: sum(told()) == 24, "each worker has told what it holds")
             # Whoever accepts first gets a connection from the shared socket: it may be one worker for all of them.
             held_by = {state["pid"]: state["in_flight"] for state in admin(service, "GET", "/status")["workers"]}
             victim, survivor = sorted(workers(service), key=lambda pid: -held_by[pid])
