@@ -12,7 +12,9 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from lizi.errors import Unauthenticated
@@ -38,6 +40,17 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     revoked_at: float | None = None
     plan: Plan
+
+    def shown(self) -> dict[str, Any]:
+        """The key as the operator may see it: without its digest, which is of use to nobody but the check itself."""
+        return {
+            "key_id": self.key_id,
+            "app": self.app,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+            "revoked_at": self.revoked_at,
+            "plan": msgspec.to_builtins(self.plan),
+        }
 
 
 def mint(app: str, plan: Plan, now: float, random: bytes) -> tuple[str, KeyRecord]:

@@ -15,7 +15,7 @@ from running_program import ANSWER, Program
 
 def test_both_snippets_work_when_pasted_and_the_key_of_the_start_before_no_longer_does(lizi: Program) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed here")
+        pytest.skip(reason="curl is not installed here")
     with lizi.serving("--dev") as said:
         blocks = said.split("\n\n")
         (curl,) = [block for block in blocks if block.startswith("curl ")]

@@ -168,7 +168,7 @@ def test_a_file_system_that_is_really_full_stops_new_work_and_loses_nothing(tmp_
         reason = "this machine lets no process make a file system of its own (unshare --user --mount)"
         if IN_CI:
             pytest.fail(f"{reason}; under CI=true it must")
-        pytest.skip(reason)
+        pytest.skip(reason=reason)
     folder = tmp_path / "small"
     folder.mkdir()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])}

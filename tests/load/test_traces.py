@@ -34,7 +34,7 @@ def test_the_published_code_trace_is_as_bursty_as_it_was_found_to_be() -> None:
     if not path.exists():
         if os.environ.get("CI") == "true":
             pytest.fail("LIZI_SHARED is not there")
-        pytest.skip("the shared traces are not there (LIZI_SHARED)")
+        pytest.skip(reason="the shared traces are not there (LIZI_SHARED)")
     found = read_azure(path)
     assert len(found) == 8819
     gaps = [later.at_s - earlier.at_s for earlier, later in pairwise(found)]

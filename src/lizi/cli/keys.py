@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from lizi.callers import KeyRecord
 from lizi.cli.output import USAGE, Output, money
 from lizi.cli.running import House
 from lizi.config import Name
@@ -88,7 +87,7 @@ def create(output: Output, config_path: Path, app: str, plan: Plan, expires_days
         made = service.ask("POST", "/keys", {"app": app, "plan": plan, "expires_at": expires_at})
     else:
         shown, record = house.alone(lambda book: book.create(app, plan, now, expires_at))
-        made = {"key": shown, **_shown(record), "landing": None}
+        made = {"key": shown, **record.shown(), "landing": None}
     output.data(made, lambda console: _show_new(output, console, made))
 
 
@@ -108,17 +107,6 @@ def _landed(landing: dict[str, Any]) -> str:
     return f"on {workers} worker{'' if workers == 1 else 's'} after {landing['elapsed_ms']:.0f} ms{killed}"
 
 
-def _shown(record: KeyRecord) -> dict[str, Any]:
-    """As the admin plane shows a key: without its digest."""
-    return {
-        "key_id": record.key_id,
-        "app": record.app,
-        "created_at": record.created_at,
-        "expires_at": record.expires_at,
-        "revoked_at": record.revoked_at,
-        "plan": msgspec.to_builtins(record.plan),
-    }
-
 
 def _all(house: House) -> list[dict[str, Any]]:
     service = house.running()
@@ -130,7 +118,7 @@ def _all(house: House) -> list[dict[str, Any]]:
     from lizi.edge.store import Store
 
     with Store.open(house.store_path, read_only=True) as store:
-        return [_shown(record) for record in Store.keys(store)]
+        return [record.shown() for record in Store.keys(store)]
 
 
 def listing(output: Output, config_path: Path) -> None:
@@ -184,7 +172,7 @@ def rotate(output: Output, config_path: Path, key_id: str, overlap_hours: int) -
         ends_at = next(key["expires_at"] for key in service.ask("GET", "/keys")["keys"] if key["key_id"] == key_id)
     else:
         shown, record, old = house.alone(lambda book: book.rotate(key_id, time.time(), overlap_s))
-        made, ends_at = {"key": shown, **_shown(record), "landing": None}, old.expires_at
+        made, ends_at = {"key": shown, **record.shown(), "landing": None}, old.expires_at
     value = {**made, "replaces": key_id, "replaced_ends_at": ends_at}
 
     def show(console: Console) -> None:
@@ -203,7 +191,7 @@ def revoke(output: Output, config_path: Path, key_id: str) -> None:
     if service is not None:
         gone = service.ask("POST", f"/keys/{key_id}/revoke")
     else:
-        gone = {**_shown(house.alone(lambda book: book.revoke(key_id, time.time()))), "landing": None}
+        gone = {**house.alone(lambda book: book.revoke(key_id, time.time())).shown(), "landing": None}
 
     def show(console: Console) -> None:
         how = "from the service's next start; it is not running" if gone["landing"] is None else _landed(gone["landing"])

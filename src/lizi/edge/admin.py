@@ -206,7 +206,7 @@ class AdminPlane:
         return 200, {"generation": self._supervisor.number, "config_hash": self._supervisor.config.hash, "landing": landing}
 
     async def _keys(self, call: _Call) -> _Answer:
-        return 200, {"keys": [_shown(record) for record in self._supervisor.book.keys.values()]}
+        return 200, {"keys": [record.shown() for record in self._supervisor.book.keys.values()]}
 
     async def _create(self, call: _Call) -> _Answer:
         wanted = msgspec.json.decode(call.body, type=_NewKey)
@@ -214,7 +214,7 @@ class AdminPlane:
             hint = "Use lower-case letters, digits, '.', '_' and '-'; at most 64."
             raise InvalidRequest("This is no name for an app.", code="invalid_request", param="app", hint=hint)
         shown, record, landing = await self._supervisor.create_key(wanted.app, wanted.plan, wanted.expires_at)
-        return 201, {"key": shown, **_shown(record), "landing": landing}
+        return 201, {"key": shown, **record.shown(), "landing": landing}
 
     async def _revoke(self, call: _Call) -> _Answer:
         record, landing = await self._supervisor.revoke_key(call.key_id)
@@ -238,16 +238,5 @@ class AdminPlane:
 
 
 def _landed(record: KeyRecord, landing: Landing) -> dict[str, Any]:
-    return {**_shown(record), "landing": landing}
+    return {**record.shown(), "landing": landing}
 
-
-def _shown(record: KeyRecord) -> dict[str, Any]:
-    """A key without its digest: that is of use to nobody but the check itself."""
-    return {
-        "key_id": record.key_id,
-        "app": record.app,
-        "created_at": record.created_at,
-        "expires_at": record.expires_at,
-        "revoked_at": record.revoked_at,
-        "plan": record.plan,
-    }
