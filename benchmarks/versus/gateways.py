@@ -222,6 +222,9 @@ data_dir = "{data}"
 [admission]
 exchanges_in_flight = 10000
 
+[telemetry]
+log_level = "warning"  # the rivals too write errors alone
+
 [metering]
 currency = "USD"
 
@@ -275,7 +278,7 @@ SYSTEMS: tuple[System, ...] = (
         name="lizi",
         label="Lizi, full path",
         version=__version__,
-        settings="one worker; app key, all limits, metering, ledger and audit chain on disk (durability batched)",
+        settings="one worker; app key, all limits, metering, ledger and audit chain on disk (durability batched); warnings logged",
         launch=_lizi,
     ),
     System(

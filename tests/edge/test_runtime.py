@@ -20,11 +20,13 @@ def test_ids_have_26_characters_of_their_alphabet_and_never_repeat() -> None:
     assert all(len(one) == 29 and set(one[3:]) <= set("0123456789abcdefghjkmnpqrstvwxyz") for one in ids)
 
 
-def test_an_id_is_its_128_bits_in_base_32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "urandom", lambda count: b"\xff" * count)
-    assert SystemClock().new_id("") == "z" * 25 + "w"
-    monkeypatch.setattr(os, "urandom", lambda count: bytes(15) + b"\x01" + bytes(count - 16))
-    assert SystemClock().new_id("") == "0" * 25 + "4"
+def test_every_letter_of_an_id_is_five_bits_of_the_systems_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = bytes(range(256)) * 26
+    monkeypatch.setattr(os, "urandom", lambda count: given[:count])
+    clock = SystemClock()
+    letters = "".join(clock.new_id("") for _ in range(256))
+    assert letters == "0123456789abcdefghjkmnpqrstvwxyz" * 208
+    assert clock.new_id("rq_") == "rq_0123456789abcdefghjkmnpqrs"  # the next pool
 
 
 def _file(folder: Path, content: bytes, mode: int = 0o600) -> str:
