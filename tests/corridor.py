@@ -66,7 +66,9 @@ class Corridor:
         self.config: Config = parse(config, START)
         self.secret, record = mint("notes", plan or Plan(), START, bytes(range(38)))
         self.health = Health(self.config.routing)
-        self.house: House = build_house(self.config, [record], idempotency_key=b"k" * 32, health=self.health, base_urls={})
+        self.house: House = build_house(
+            self.config, [record], idempotency_key=b"k" * 32, health=self.health, base_urls={}, at=self.clock.now()
+        )
         self.ports = Ports(upstream=self.upstream, limits=self.limits, journal=self.journal, clock=self.clock, draw=lambda: 0.0)
 
     def open(

@@ -120,7 +120,7 @@ def _serve(model: str) -> tuple[subprocess.Popen[bytes], Asked]:
         headers = {name.decode(): value.decode() for name, value in call.headers} | {"Authorization": f"Bearer {KEY}"}
         connection.request(call.method, "/v1/chat/completions", call.body, headers)
         reply = connection.getresponse()
-        reader = dialect.Reader(False, reply.status, {name.lower(): value for name, value in reply.getheaders()})
+        reader = dialect.Reader(False, reply.status, {name.lower(): value for name, value in reply.getheaders()}, target)
         events = reader.feed(reply.read()) + reader.close()
         connection.close()
         fault = next((event.error.internal for event in events if type(event) is Fault), None)

@@ -72,7 +72,7 @@ class Asking:
     def begin(self, reply: Reply) -> None:
         """The partner's headers are there."""
         self.attempt.status = reply.status
-        self._reader = DIALECTS[self.attempt.target.dialect].Reader(self._request.stream, reply.status, reply.headers)
+        self._reader = DIALECTS[self.attempt.target.dialect].Reader(self._request.stream, reply.status, reply.headers, self.attempt.target)
 
     def feed(self, data: bytes, now_mono: float) -> list[Event]:
         """What `data` says; `b""` is the end. Raises the `LiziError` that a fault carries."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -17,11 +19,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from lizi.callers import CallerBook, KeyRecord
+from lizi.dialects.records import Record, known, on_day, unknown_words
+from lizi.dialects.records import parse as parse_record
 from lizi.errors import ConfigError
 from lizi.house import Deadlines, House
 from lizi.metering import MeteringSettings, PriceBook
 from lizi.routing import Health, Route, RoutingSettings
-from lizi.types import Capability, Target
+from lizi.types import BASE, Capability, Target
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="lower-case letters, digits, `.`, `_`, `-`")]
 Reference = Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)?$", description="`env:NAME`, `file:PATH` or empty")]
@@ -87,7 +91,7 @@ class StoreSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One partner: where it is and how it speaks."""
 
-    dialect: Annotated[Literal["openai_chat"], Meta(description="protocol that the partner speaks")] = "openai_chat"
+    dialect: Annotated[Name, Meta(description="record of how it speaks: one that comes with Lizi, or of [records]")] = "openai_chat"
     base_url: Annotated[str, Meta(description="up to and including the version segment, without a trailing slash")] = ""
     credential: Annotated[Reference, Meta(description="sent as a bearer token; never printed")] = ""
     region: Annotated[str, Meta(description="where the partner computes")] = "local"
@@ -101,10 +105,16 @@ class TargetSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     partner: Name
     model: Annotated[str, Meta(min_length=1, description="the partner's own name of the model")]
     weight: Annotated[int, Meta(ge=1, le=1_000, description='share under `strategy = "weighted"`')] = 1
-    capabilities: Annotated[tuple[Capability, ...], Meta(description="what this target can do beyond text")] = ()
-    strict_schema: Annotated[bool, Meta(description="the partner enforces json_schema itself; text is not held")] = False
-    context_tokens: Annotated[Annotated[int, Meta(ge=128)] | None, Meta(description="context window, prompt and answer together")] = None
-    price_key: Annotated[str, Meta(description="entry in the price book; default `partner/model`")] = ""
+    capabilities: Annotated[
+        tuple[Capability, ...] | None, Meta(description="what this target can do beyond text; left out: what the record of the day says")
+    ] = None
+    strict_schema: Annotated[
+        bool | None, Meta(description="the partner enforces json_schema itself, text is not held; left out: as the record says")
+    ] = None
+    context_tokens: Annotated[
+        Annotated[int, Meta(ge=128)] | None, Meta(description="context window, prompt and answer together; left out: as the record says")
+    ] = None
+    price_key: Annotated[str, Meta(description="entry in the price book; left out: as the record says, else `partner/model`")] = ""
 
 
 class ModelSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,6 +154,8 @@ class Config(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metering: MeteringSettings = MeteringSettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    records: dict[Name, Record] = {}
+    """Partners that Lizi has no record of, or another one; the keys are those of dialects/records/*.toml."""
     partners: dict[Name, PartnerSettings] = {}
     models: dict[Name, ModelSettings] = {}
     features: dict[Literal["writing.proofread", "writing.rewrite", "writing.transform"], FeatureSettings] = {}
@@ -152,6 +164,20 @@ class Config(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def hash(self) -> str:
         """SHA-256 of the effective configuration, defaults included; stands in each audit record."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+
+@cache
+def built_in() -> Mapping[str, Record]:
+    """The records that come with Lizi, by name."""
+    files = resources.files("lizi.dialects.records").iterdir()
+    named = {file.name.removesuffix(".toml"): file for file in files if file.name.endswith(".toml")}
+    return {name: parse_record(named[name].read_text("utf-8"), f"{name}.toml") for name in sorted(named)}
+
+
+def record_of(config: Config, partner: str) -> Record:
+    """How `partner` speaks: the configuration's own record before the one that comes with Lizi."""
+    name = config.partners[partner].dialect
+    return config.records.get(name) or built_in()[name]
 
 
 def load(path: Path, at: float) -> Config:
@@ -195,7 +221,12 @@ def parse(text: str, at: float, *, source: str = "lizi.toml") -> Config:
     return config
 
 
-_TABLES: dict[str, type[Strict]] = {"partners": PartnerSettings, "models": ModelSettings, "features": FeatureSettings}
+_TABLES: dict[str, type[Struct]] = {
+    "records": Record,
+    "partners": PartnerSettings,
+    "models": ModelSettings,
+    "features": FeatureSettings,
+}
 
 
 def _placed(error: msgspec.ValidationError, tree: Mapping[str, Any]) -> tuple[str, str]:
@@ -214,9 +245,9 @@ def _placed(error: msgspec.ValidationError, tree: Mapping[str, Any]) -> tuple[st
 
 
 def build_house(
-    config: Config, keys: Iterable[KeyRecord], *, idempotency_key: bytes, health: Health, base_urls: Mapping[str, str]
+    config: Config, keys: Iterable[KeyRecord], *, idempotency_key: bytes, health: Health, base_urls: Mapping[str, str], at: float
 ) -> House:
-    """One configuration generation for the corridor.
+    """One configuration generation for the corridor, with what the records say of the day of `at` (Unix seconds).
 
     `base_urls` holds the addresses of embedded partners, known only once they run; a target whose
     embedded partner is not up yet keeps an empty address and its attempts fail over.
@@ -227,7 +258,7 @@ def build_house(
         routes={
             name: Route(
                 model=name,
-                targets=tuple(_target(config, target, base_urls) for target in model.targets),
+                targets=tuple(_target(config, target, base_urls, at) for target in model.targets),
                 strategy=model.strategy,
                 default_output_tokens=model.default_output_tokens,
             )
@@ -249,25 +280,36 @@ def build_house(
     )
 
 
-def _price_key(target: TargetSettings) -> str:
-    return target.price_key or f"{target.partner}/{target.model}"
+def _price_key(config: Config, target: TargetSettings, at: float) -> str:
+    entry = known(record_of(config, target.partner), target.model, at)
+    return target.price_key or (entry.price_key if entry is not None else "") or f"{target.partner}/{target.model}"
 
 
-def _target(config: Config, target: TargetSettings, base_urls: Mapping[str, str]) -> Target:
+def _target(config: Config, target: TargetSettings, base_urls: Mapping[str, str], at: float) -> Target:
     partner = config.partners[target.partner]
+    record = record_of(config, target.partner)
+    entry = known(record, target.model, at)
+    facts = on_day(record, target.model, at)
+    capabilities = frozenset(target.capabilities) if target.capabilities is not None else None
+    strict, context = target.strict_schema, target.context_tokens
+    if entry is not None:
+        capabilities = entry.capabilities if capabilities is None else capabilities
+        strict = entry.schema == "strict" if strict is None else strict
+        context = entry.context_tokens if context is None else context
     return Target(
         partner=target.partner,
         model=target.model,
         region=partner.region,
-        dialect=partner.dialect,
+        dialect=record.family,
         base_url=base_urls.get(target.partner, partner.base_url),
         # The supervisor makes the embedded partner's key and hands it to the workers under this name.
         credential="env:LIZI_LOCAL_MODEL_KEY" if partner.embedded else partner.credential,
-        price_key=_price_key(target),
+        price_key=_price_key(config, target, at),
         weight=target.weight,
-        capabilities=frozenset(target.capabilities),
-        strict_schema=target.strict_schema,
-        context_tokens=target.context_tokens,
+        capabilities=capabilities or frozenset(),
+        strict_schema=bool(strict),
+        context_tokens=context,
+        facts=BASE if facts == BASE else facts,
     )
 
 
@@ -279,12 +321,19 @@ def _check(config: Config, source: str, at: float) -> None:
 
     if bool(config.server.tls_certificate) != bool(config.server.tls_key):
         refuse("$.server", "TLS needs both tls_certificate and tls_key", "Give both, or neither for plain HTTP.")
+    for name, record in config.records.items():
+        wrong = unknown_words(record)
+        if wrong is not None:
+            refuse(f"$.records.{name}", wrong, "docs/reference/config.md says what may stand there.")
     for name, partner in config.partners.items():
         path = f"$.partners.{name}"
         if bool(partner.base_url) == bool(partner.embedded):
             refuse(path, "a partner has either base_url or embedded", "Give the partner's address, or the name of a local model.")
         if partner.base_url and not partner.base_url.startswith(("https://", "http://")):
             refuse(f"{path}.base_url", "base_url must start with https:// or http://", "Give it up to and including the version segment.")
+        if partner.dialect not in config.records and partner.dialect not in built_in():
+            hint = f"Use one of {', '.join(built_in())}, or write [records.{partner.dialect}]."
+            refuse(f"{path}.dialect", f"there is no record '{partner.dialect}'", hint)
         if partner.base_url.endswith("/"):
             refuse(f"{path}.base_url", "base_url must not end in a slash", "Leave the last slash out.")
     book = PriceBook(config.metering)
@@ -293,7 +342,7 @@ def _check(config: Config, source: str, at: float) -> None:
             path = f"$.models.{name}.targets[{number}]"
             if target.partner not in config.partners:
                 refuse(f"{path}.partner", f"there is no partner '{target.partner}'", "Add [partners.…] or mend the name.")
-            key = _price_key(target)
+            key = _price_key(config, target, at)
             # A key that has a price now has one at every later time: a settlement can't fail for want of it.
             book.check((key,), at)
     for feature, settings in config.features.items():

@@ -11,9 +11,9 @@ frozen dataclass costs five times as much to make (docs/decisions/0002).
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 Json: TypeAlias = Any
 """A parsed JSON tree: dict, list, str, int, float, bool or None."""
@@ -31,6 +31,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     streams: int | None = None
     money_per_day_micros: int | None = None
     money_per_month_micros: int | None = None
+    market: str = ""
+    """Jurisdiction that it serves. Without one it reaches only targets that are for every market."""
+    regions: frozenset[str] | None = None
+    """Where partners may compute for it."""
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -39,6 +43,77 @@ class Caller(Struct, frozen=True, kw_only=True):
     app: str
     key_id: str
     plan: Plan
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """How a partner's model differs from its family's base on one day, as the dated records say (dialects/records).
+
+    Everything here is data: the family's code applies it and knows no partner by name. The empty `Facts()` is the base.
+    """
+
+    # how it is asked
+    path: str = ""
+    """Appended to the base URL instead of the family's own path."""
+    authorization: Literal["bearer", "x-api-key"] = "bearer"
+    headers: tuple[tuple[str, str], ...] = ()
+    rename: dict[str, str] = {}
+    """Body field → the partner's name for it."""
+    drop: frozenset[str] = frozenset()
+    """Body fields that the partner refuses; `tools.strict` is the flag within each tool."""
+    clamp: dict[str, tuple[float, float]] = {}
+    default: dict[str, Json] = {}
+    """Body fields that are sent when the request does not set them."""
+    reasoning: dict[str, dict[str, Json]] = {}
+    """Effort asked for → what goes into the body; `default` is for requests that ask for none, `whole` replaces it when not streamed.
+    Where an effort is absent, the next lower one that is there; empty: `reasoning_effort` as asked."""
+    tool_choices: frozenset[str] = frozenset({"none", "auto", "required", "named"})
+    """Forms of `tool_choice` that it takes; another becomes `required`, else `auto`."""
+    system_role: str = "system"
+    replay: Literal["drop", "tool_loop", "always"] = "drop"
+    """Whether a turn's reasoning must come back: never; in turns with tool calls; in every turn, empty where there was none."""
+    # how it answers
+    tags: bool = False
+    """Reasoning may stand in the text as `<think>…</think>`, and tool calls as `<tool_call>{…}</tool_call>`."""
+    finishes: dict[str, str] = {}
+    """Its own words for why it stopped → ours; `!class` is a failure, `retract` withdraws what was sent."""
+    codes: dict[str, str] = {}
+    """Its own error codes (lower case) → canonical class, before the common table."""
+    flags: dict[str, Literal["allow", "warn", "stop", "retract"]] = {}
+    """Values of its moderation field `flag` → what they ask for."""
+    retracts: bool = False
+    """It may withdraw what it has already sent."""
+    rate_headers: dict[str, str] = {}
+    """Part of a rate limit (`requests_limit`, `tokens_remaining`, `requests_reset` …) → header that carries it."""
+
+
+BASE = Facts()
+"""A target without facts has this very object: a dialect that has nothing to apply finds out by identity."""
+
+
+class LaneLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one partner, model and region may be sent by the whole service. `None` means no limit of that kind."""
+
+    requests_per_minute: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="requests a minute, evenly")] = None
+    tokens_per_minute: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="tokens a minute, evenly: the prompt and the longest answer")
+    ] = None
+    concurrency: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="requests under way at once")] = None
+    growth_percent: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000)] | None,
+        Meta(description="how much more requests each 10 s may bring than the 10 s before; 50 where a partner limits the slope"),
+    ] = None
+    cold_requests_per_minute: Annotated[int, Meta(ge=1, description="what a limited slope lets a lane start with")] = 300
+
+
+class LimitHint(Struct, frozen=True, kw_only=True):
+    """What a partner's rate headers said with one reply; `None` where it said nothing."""
+
+    requests_limit: int | None = None
+    requests_remaining: int | None = None
+    requests_reset_s: float | None = None
+    tokens_limit: int | None = None
+    tokens_remaining: int | None = None
+    tokens_reset_s: float | None = None
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -57,6 +132,12 @@ class Target(Struct, frozen=True, kw_only=True):
     strict_schema: bool = False
     """The partner is known to enforce `json_schema` strictly, so text may be released unheld."""
     context_tokens: int | None = None
+    rank: int = 0
+    """Lower ranks are asked first; among equals the route's strategy decides."""
+    markets: frozenset[str] = frozenset()
+    """Markets that it may answer for; empty: all."""
+    lane: LaneLimits = LaneLimits()
+    facts: Facts = BASE
 
 
 # --- the request ---------------------------------------------------------------
@@ -130,6 +211,8 @@ class Reasoning(Struct, frozen=True):
     """The model's reasoning text. Not shown to a device unless its protocol has a place for it."""
 
     text: str
+    signature: str = ""
+    """Opaque to us: what its partner wants back beside the text; comes once, with or after the last text."""
 
 
 class ToolDelta(Struct, frozen=True, kw_only=True):
@@ -180,7 +263,9 @@ class Call(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     credential: str
-    """Reference of the secret that the wall sends as `Authorization: Bearer …`; empty for none."""
+    """Reference of the secret that the wall sends; empty for none."""
+    authorization: Literal["bearer", "x-api-key"] = "bearer"
+    """Header that carries it: `Authorization: Bearer …` (RFC 6750) or `x-api-key: …`."""
 
 
 # --- accounting ----------------------------------------------------------------

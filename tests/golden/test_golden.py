@@ -76,7 +76,7 @@ def line(event: Event) -> Any:
 def test_a_reply_as_events_and_as_the_device_gets_it(dialect: str, reply: str) -> None:
     raw = (HERE / "replies" / reply).read_bytes()
     kind = "text/event-stream" if reply.endswith(".sse") else "application/json"
-    reader = DIALECTS[dialect].Reader(True, 200, {"content-type": kind})
+    reader = DIALECTS[dialect].Reader(True, 200, {"content-type": kind}, target(dialect, "strict"))
     events = reader.feed(raw) + reader.close()
     lines = "".join(json.dumps(line(event), ensure_ascii=False) + "\n" for event in events)
     encoder = StreamEncoder(exchange_id="rq_0123456789abcdefghijklmnop", model="assistant", created=1760000000, include_usage=True)

@@ -50,7 +50,8 @@ def test_an_empty_file_is_the_defaults() -> None:
 def test_a_file_becomes_the_corridors_house() -> None:
     config = parse(GOOD, NOW)
     _, record = mint("notes", Plan(), NOW, bytes(38))
-    house = build_house(config, [record], idempotency_key=b"k" * 32, health=Health(config.routing), base_urls={"house": "http://127.0.0.1:9/v1"})
+    urls = {"house": "http://127.0.0.1:9/v1"}
+    house = build_house(config, [record], idempotency_key=b"k" * 32, health=Health(config.routing), base_urls=urls, at=NOW)
     first, second = house.routes["writer"].targets
     assert (first.base_url, first.region) == ("https://api.acme.example/v1", "cn-north")
     assert (first.credential, first.strict_schema) == ("env:ACME_KEY", True)

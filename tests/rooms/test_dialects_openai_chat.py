@@ -49,7 +49,7 @@ USAGE = Usage(input_tokens=9, output_tokens=3)
 
 
 def read(raw: bytes, headers: dict[str, str] = STREAM, status: int = 200, size: int = 1 << 20) -> list[Event]:
-    reader = Reader(True, status, headers)
+    reader = Reader(True, status, headers, TARGET)
     events = [event for i in range(0, len(raw), size) for event in reader.feed(raw[i : i + size])]
     events += reader.close()
     assert reader.close() == [] and reader.feed(b"data: {}\n\n") == []
@@ -295,7 +295,7 @@ def test_any_split_of_a_reply_gives_the_same_events(name: str) -> None:
     for size in (1, 2, 3, 7, 50):
         assert read(raw, headers, size=size) == expected
     for cut in range(0, len(raw), max(1, len(raw) // 97)):
-        reader = Reader(True, 200, headers)
+        reader = Reader(True, 200, headers, TARGET)
         assert reader.feed(raw[:cut]) + reader.feed(raw[cut:]) + reader.close() == expected
 
 
@@ -320,19 +320,19 @@ def test_what_came_before_a_failure_is_given_with_its_usage() -> None:
 
 
 def test_an_unknown_finish_is_noted() -> None:
-    reader = Reader(True, 200, STREAM)
+    reader = Reader(True, 200, STREAM, TARGET)
     reader.feed(sse(TALK[1], delta("vanished")))
     assert reader.unknown_finish
 
 
 def test_a_finish_is_given_at_once_and_not_at_the_end() -> None:
-    reader = Reader(True, 200, STREAM)
+    reader = Reader(True, 200, STREAM, TARGET)
     assert reader.feed(sse(*TALK, done=False)) == SAID
 
 
 def test_an_endless_event_and_an_endless_reply_end_in_a_fault_and_free_memory() -> None:
     for headers, first in ((STREAM, b"data: "), (JSON, b"{")):
-        reader = Reader(True, 200, headers)
+        reader = Reader(True, 200, headers, TARGET)
         events = reader.feed(first)
         for _ in range(40):
             events += reader.feed(b"x" * 1_000_000)

@@ -153,7 +153,7 @@ def _row_of(target: str, *, via: str) -> dict[str, Any]:
 def _directly(house: House, name: str) -> list[dict[str, Any]]:
     config = house.config
     resolve_secret(config.partners[name].credential, base=house.folder)  # one that is missing should say so, not fail as a request
-    built = build_house(config, (), idempotency_key=b"", health=Health(config.routing), base_urls={})
+    built = build_house(config, (), idempotency_key=b"", health=Health(config.routing), base_urls={}, at=time.time())
     targets = {target.model: target for route in built.routes.values() for target in route.targets if target.partner == name}
 
     async def ask_all() -> list[dict[str, Any]]:
@@ -183,7 +183,7 @@ async def _ask(upstream: HttpUpstream, config: Config, target: Target) -> dict[s
         call = dialect.encode(request, target)
         async with upstream.ask(call, connect_deadline_mono=began + waits.connect_ms / 1000, headers_deadline_mono=last) as reply:
             row["status"] = f"{reply.status // 100}xx"
-            reader = dialect.Reader(True, reply.status, reply.headers)
+            reader = dialect.Reader(True, reply.status, reply.headers, target)
             more = True
             while more:
                 data = await reply.read(last)

@@ -36,7 +36,7 @@ class Dialect(Protocol):
         """The HTTP call for `request`, built from known keys only."""
         ...
 
-    def Reader(self, streamed: bool, status: int, headers: Mapping[str, str]) -> ReplyReader:
+    def Reader(self, streamed: bool, status: int, headers: Mapping[str, str], target: Target) -> ReplyReader:
         """A reader for one reply, made when its headers (names in lower case) are there."""
         ...
 

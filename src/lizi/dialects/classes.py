@@ -16,11 +16,14 @@ from msgspec import Struct
 from lizi.errors import InvalidRequest, LiziError, PartnerError, ResultError, Retry
 from lizi.types import Json
 
-__all__ = ["ERROR_BODY_BYTES", "classify", "error_of", "find_error"]
+__all__ = ["CLASSES", "ERROR_BODY_BYTES", "classify", "error_of", "find_error"]
 
 ERROR_BODY_BYTES = 64 * 1024
 _MESSAGE_CHARACTERS = 2_000
 _LONGEST_RETRY_S = 86_400.0  # a day: what is later than that is not "retry after" but "find another"
+
+
+_NONE: Mapping[str, str] = {}
 
 
 class _Meaning(Struct, frozen=True):
@@ -56,6 +59,9 @@ _MEANINGS: dict[str, _Meaning] = {
     "policy_output": _Meaning(ResultError, "policy_blocked", Retry.NEVER, "the answer was blocked"),
     "refused": _Meaning(ResultError, "refused", Retry.NEVER, "the model declined to answer"),
 }
+
+CLASSES = frozenset(_MEANINGS)
+"""Every canonical class."""
 
 _CODES: dict[str, str] = {
     code: name
@@ -129,21 +135,21 @@ def error_of(name: str, *, retry_after_s: float | None = None) -> LiziError:
     )
 
 
-def classify(status: int, headers: Mapping[str, str], body: bytes) -> LiziError:
-    """What a failed reply means. `headers` in lower case. Never holds a word of `body`."""
+def classify(status: int, headers: Mapping[str, str], body: bytes, codes: Mapping[str, str] = _NONE) -> LiziError:
+    """What a failed reply means. `headers` in lower case; `codes` are the partner's own. Never holds a word of `body`."""
     tree: Json = None
     try:
         tree = msgspec.json.decode(body[:ERROR_BODY_BYTES])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass  # an HTML page or a cut body: the status has to do
-    found = find_error(tree) if isinstance(tree, dict) else None
+    found = find_error(tree, codes) if isinstance(tree, dict) else None
     name = "auth" if status == 401 else found
     if name is None or (name == "bad_request" and status in (401, 402, 403, 404, 429)):
         name = _by_status(status)
     return error_of(name, retry_after_s=_retry_after(headers))
 
 
-def find_error(tree: dict[str, Json]) -> str | None:
+def find_error(tree: dict[str, Json], codes: Mapping[str, str] = _NONE) -> str | None:
     """The class of the error in a body or a stream chunk; `None` when there is none or it says nothing known.
 
     Known forms: `error` object or text, `code`/`message` beside each other, `error_code`/`error_msg`,
@@ -151,14 +157,14 @@ def find_error(tree: dict[str, Json]) -> str | None:
     """
     base = tree.get("base_resp")
     if isinstance(base, dict) and isinstance(base.get("status_code"), int) and base["status_code"] != 0:
-        return _BASE_RESP.get(base["status_code"], "server_error")
+        return codes.get(str(base["status_code"])) or _BASE_RESP.get(base["status_code"], "server_error")
     response = tree.get("Response")
     error = tree.get("error") or (response.get("Error") if isinstance(response, dict) else None)
     if isinstance(error, str):
         error = {"message": error}
     elif not isinstance(error, dict):
         error = tree
-    names = [_by_code(error.get(key)) for key in ("code", "Code", "type", "status", "error_code")]
+    names = [_by_code(error.get(key), codes) for key in ("code", "Code", "type", "status", "error_code")]
     known = [name for name in names if name is not None]
     name = next((name for name in known if name not in _OPEN), known[0] if known else None)
     if name is None and isinstance(error.get("code"), int) and 400 <= error["code"] < 600:
@@ -175,11 +181,11 @@ def _by_status(status: int) -> str:
     return _STATUSES.get(status, "bad_request" if 400 <= status < 500 else "server_error")
 
 
-def _by_code(code: Json) -> str | None:
+def _by_code(code: Json, codes: Mapping[str, str]) -> str | None:
     if isinstance(code, bool) or not isinstance(code, str | int):
         return None
     word = str(code)[:100].lower()
-    name = _CODES.get(word)
+    name = codes.get(word) or _CODES.get(word)
     if name is None and word.endswith(("sensitivecontentdetected", "riskdetection")):
         return "policy_output" if word.startswith("output") else "policy_input"
     return name

@@ -1,7 +1,8 @@
 """The OpenAI chat dialect, which most partners speak: requests built, replies and streams read.
 
 `encode` builds every message, part and tool anew from the keys it knows: who asked, and every
-field that is not needed for the answer, stays in the house. Standard followed: OpenAI API
+field that is not needed for the answer, stays in the house. What a partner does differently is
+data, `Target.facts`, applied last; no partner is known here by name. Standard followed: OpenAI API
 reference, "Create chat completion", in the form that partners share (partners.md §3.2).
 """
 
@@ -13,9 +14,9 @@ import msgspec
 
 from lizi.dialects.classes import classify
 from lizi.dialects.openai_chat_reader import Reader
-from lizi.types import Call, ChatRequest, Json, JsonSchemaFormat, Target
+from lizi.types import BASE, Call, ChatRequest, Facts, Json, JsonSchemaFormat, Target
 
-__all__ = ["Reader", "classify", "encode"]
+__all__ = ["Reader", "classify", "effort", "encode"]
 
 # The wall adds host, length, credential and what it needs for its own framing.
 _HEADERS_STREAM = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"))
@@ -25,6 +26,8 @@ _OBJECT = "Answer with one JSON object and nothing else: no other words, no code
 _SCHEMA = "Answer with JSON that this JSON Schema accepts, and nothing else: no other words, no code fence.\n"
 
 _json = msgspec.json.Encoder().encode
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 Rung = Literal["json_schema", "json_object", "prompt"]
 
@@ -55,13 +58,80 @@ def encode(request: ChatRequest, target: Target) -> Call:
         _add_tools(body, request, target)
     if request.response_format is not None:
         _add_format(body, request, target)
+    headers = _HEADERS_STREAM if request.stream else _HEADERS_WHOLE
+    facts = target.facts
+    if facts is BASE:
+        return Call(
+            method="POST", url=target.base_url + "/chat/completions", headers=headers, body=_json(body), credential=target.credential
+        )
     return Call(
         method="POST",
-        url=target.base_url + "/chat/completions",
-        headers=_HEADERS_STREAM if request.stream else _HEADERS_WHOLE,
-        body=_json(body),
+        url=target.base_url + (facts.path or "/chat/completions"),
+        headers=(*headers, *((name.encode("ascii"), value.encode("latin-1")) for name, value in facts.headers)),
+        body=_json(_differ(body, request, facts)),
         credential=target.credential,
+        authorization=facts.authorization,
     )
+
+
+# --- what a partner does differently ---------------------------------------------------------------
+
+
+def _differ(body: dict[str, Json], request: ChatRequest, facts: Facts) -> dict[str, Json]:
+    """The base's body as this partner takes it. Renaming comes last, so that all else speaks the base's names."""
+    if facts.replay != "drop" or facts.system_role != "system":
+        _replay(body["messages"], request.messages, facts)
+    choice = body.get("tool_choice")
+    if choice is not None and ("named" if type(choice) is dict else choice) not in facts.tool_choices:
+        # The nearest that it takes: a call that was demanded stays demanded where that can be said at all.
+        demanded = choice != "none" and choice != "auto" and "required" in facts.tool_choices
+        body["tool_choice"] = "required" if demanded else "auto"
+        if choice == "none":  # tools that must not be called are not shown
+            del body["tool_choice"], body["tools"]
+            body.pop("parallel_tool_calls", None)
+    if "tools.strict" in facts.drop:
+        for tool in body.get("tools", ()):
+            tool["function"].pop("strict", None)
+    for field, (least, most) in facts.clamp.items():
+        if field in body:
+            body[field] = min(max(body[field], least), most)
+    if facts.reasoning:
+        asked = body.pop("reasoning_effort", None)
+        body |= effort(facts.reasoning, asked)
+        if not request.stream:
+            body |= facts.reasoning.get("whole", {})
+    for field in facts.drop:
+        body.pop(field, None)
+    for field, value in facts.default.items():
+        body.setdefault(field, value)
+    for field, name in facts.rename.items():
+        if field in body:
+            body[name] = body.pop(field)
+    return body
+
+
+def effort(table: dict[str, dict[str, Json]], asked: str | None) -> dict[str, Json]:
+    """What a reasoning effort puts into the body: its own entry, else the next lower one, else the lowest there is."""
+    if asked is None:
+        return table.get("default", {})
+    at = _EFFORTS.index(asked)
+    for name in (*reversed(_EFFORTS[: at + 1]), *_EFFORTS[at + 1 :]):
+        if name in table:
+            return table[name]
+    return table.get("default", {})
+
+
+def _replay(built: list[dict[str, Json]], messages: list[dict[str, Json]], facts: Facts) -> None:
+    """Give turns back the reasoning that their partner demands; `messages` carry it under `reasoning` where it is known."""
+    # An instruction may have been put in front: count from the end.
+    for turn, message in zip(reversed(built), reversed(messages), strict=False):
+        role = turn["role"]
+        if role == "system":
+            turn["role"] = facts.system_role
+        elif role == "assistant" and (facts.replay == "always" or (facts.replay == "tool_loop" and "tool_calls" in turn)):
+            turn["reasoning_content"] = "".join(part["text"] for part in message.get("reasoning", ()))
+    if built[0]["role"] == "system":
+        built[0]["role"] = facts.system_role
 
 
 # --- messages ----------------------------------------------------------------------------------

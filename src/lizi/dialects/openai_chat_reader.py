@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from lizi.dialects.classes import ERROR_BODY_BYTES, classify, error_of, find_error
-from lizi.types import Event, Fault, Finish, FinishReason, Json, Reasoning, Text, ToolDelta, Usage
+from lizi.dialects.tagged import Tagged
+from lizi.types import Event, Fault, Finish, FinishReason, Json, Reasoning, Retract, Target, Text, ToolDelta, Usage
 from lizi.wire.sse import SseReader
 
 __all__ = ["Reader"]
@@ -87,6 +88,8 @@ class _Choice(Struct, gc=False):
     message: _Delta | None = None
     finish_reason: str | None = None
     usage: _Usage | None = None
+    flag: int | None = None
+    """Qianfan's word on the content, here or at the chunk."""
 
 
 class _Chunk(Struct, gc=False):
@@ -94,6 +97,9 @@ class _Chunk(Struct, gc=False):
     usage: _Usage | None = None
     base_resp: dict[str, Any] | None = None
     error: Any = None
+    flag: int | None = None
+    input_sensitive: bool | None = None
+    output_sensitive: bool | None = None
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
@@ -109,6 +115,7 @@ class Reader:
 
     __slots__ = (
         "_ended",
+        "_facts",
         "_finished",
         "_headers",
         "_held",
@@ -116,13 +123,16 @@ class Reader:
         "_said",
         "_sse",
         "_status",
+        "_tagged",
         "_tools",
         "_usage",
         "unknown_finish",
     )
 
-    def __init__(self, streamed: bool, status: int, headers: Mapping[str, str]) -> None:
-        """`headers` in lower case. What was asked for does not matter: a reply is read as what it is."""
+    def __init__(self, streamed: bool, status: int, headers: Mapping[str, str], target: Target) -> None:
+        """`headers` in lower case. Streamed or not does not matter: a reply is read as what it is."""
+        self._facts = target.facts
+        self._tagged = Tagged() if target.facts.tags else None
         self._status = status
         self._headers = headers
         events_come = headers.get("content-type", "").lower().startswith("text/event-stream")
@@ -163,7 +173,7 @@ class Reader:
         self._held.clear()
         if self._status >= 300:
             self._ended = True
-            events.append(Fault(classify(self._status, self._headers, rest)))
+            events.append(Fault(classify(self._status, self._headers, rest, self._facts.codes)))
         elif self._sse is not None:
             for payload in self._sse.close():
                 # The reply ended without closing this event: half a chunk means cut, not garbage.
@@ -213,12 +223,18 @@ class Reader:
                 return
         if chunk.usage is not None:
             self._report(chunk.usage, events)
-        if choices:
+        if chunk.flag is not None:
+            self._flagged(chunk.flag, events)
+        elif chunk.input_sensitive or chunk.output_sensitive:
+            self._fail("policy_output" if chunk.output_sensitive else "policy_input", events)
+        if choices and not self._ended:
             choice = choices[0]
             if choice.usage is not None:  # Kimi's place for it
                 self._report(choice.usage, events)
+            if choice.flag is not None:
+                self._flagged(choice.flag, events)
             delta = choice.delta or choice.message
-            if delta is not None:
+            if delta is not None and not self._ended:
                 self._delta(delta, events)
             if choice.finish_reason and not (self._finished or self._ended):
                 self._finish(choice.finish_reason, events)
@@ -229,19 +245,48 @@ class Reader:
             events.append(Reasoning(thought))
         if delta.content:
             self._said = True
-            events.append(Text(delta.content))
+            if self._tagged is None:
+                events.append(Text(delta.content))
+            else:
+                self._untag(self._tagged.feed(delta.content), events)
         if delta.tool_calls:
-            if self._tools is None:
-                self._tools = _Tools()
-            if not self._tools.feed(delta.tool_calls, events):
-                self._fail("server_error", events)
-                return
+            self._call(delta.tool_calls, events)
         if delta.refusal:
             self._fail("refused", events)
 
+    def _call(self, calls: list[_ToolCall], events: list[Event]) -> None:
+        if self._tools is None:
+            self._tools = _Tools()
+        if not self._tools.feed(calls, events):
+            self._fail("server_error", events)
+
+    def _untag(self, found: list[Event], events: list[Event]) -> None:
+        """What stood in the text; a call found there is numbered on from those that came as calls."""
+        for event in found:
+            if type(event) is ToolDelta and not self._ended:
+                number = self._tools.count if self._tools is not None else 0
+                self._call([_ToolCall(id=f"written_{number}", function=_Function(event.name, event.arguments))], events)
+            elif not self._ended:
+                events.append(event)
+
+    def _flagged(self, flag: int, events: list[Event]) -> None:
+        """What the partner's moderation says of the answer so far. A flag that no table knows is taken for the worst but one."""
+        action = self._facts.flags.get(str(flag), "allow" if flag <= 0 or not self._facts.flags else "stop")
+        if action == "retract":
+            self._withdraw(events)
+        elif action == "stop":
+            self._fail("policy_output", events)
+
+    def _withdraw(self, events: list[Event]) -> None:
+        """The partner takes its answer back: what was shown has to go, and there will be no other."""
+        if not self._finished:
+            self._finished = True
+            events += (Retract(replacement="", reason_class="content"), Finish("content_filter"))
+        self._ended = True
+
     def _look_for_error(self, payload: bytes, events: list[Event], answered: bool) -> None:
         tree = _decode_tree(payload)
-        name = find_error(tree)
+        name = find_error(tree, self._facts.codes)
         base = tree.get("base_resp")
         certain = bool(tree.get("error")) or (isinstance(base, dict) and base.get("status_code", 0) != 0)
         if certain or (not answered and (name is not None or ("choices" not in tree and tree.keys() & _ERROR_KEYS))):
@@ -272,7 +317,12 @@ class Reader:
         OpenAI's values only this one says that the answer may not be whole. Calling it `stop` would
         claim a natural end that nobody checked.
         """
-        reason = _FINISHES.get(named)
+        reason = self._facts.finishes.get(named) or _FINISHES.get(named)
+        if self._tagged is not None:
+            self._untag(self._tagged.close(), events)
+        if reason == "retract":
+            self._withdraw(events)
+            return
         called = self._tools is not None and self._tools.complete()
         if reason is None:
             self.unknown_finish = True
@@ -311,6 +361,11 @@ class _Tools:
         self._numbers: dict[int, int] = {}
         self._ids: list[str] = []
         self._named: set[int] = set()
+
+    @property
+    def count(self) -> int:
+        """Calls so far."""
+        return len(self._ids)
 
     def complete(self) -> bool:
         """At least one call, and each has its name."""
@@ -367,6 +422,7 @@ def _odd(payload: bytes) -> _Chunk | None:
     if isinstance(tree.get("base_resp"), dict):
         chunk.base_resp = tree["base_resp"]
     chunk.usage = _convert(tree.get("usage"), _Usage)
+    chunk.flag = tree["flag"] if type(tree.get("flag")) is int else None
     choices = tree.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
         first = choices[0]
@@ -377,6 +433,7 @@ def _odd(payload: bytes) -> _Chunk | None:
                 delta=_odd_delta(spoken) if isinstance(spoken, dict) else None,
                 finish_reason=finish if isinstance(finish, str) else None,
                 usage=_convert(first.get("usage"), _Usage),
+                flag=first["flag"] if type(first.get("flag")) is int else None,
             )
         ]
     return chunk

@@ -211,7 +211,12 @@ class Worker:
                 self._secret(partner.credential)
         self._keys = {record.key_id: record for record in generation.keys}
         return build_house(
-            config, generation.keys, idempotency_key=generation.idempotency_key, health=self.health, base_urls=generation.base_urls
+            config,
+            generation.keys,
+            idempotency_key=generation.idempotency_key,
+            health=self.health,
+            base_urls=generation.base_urls,
+            at=self.clock.now(),
         )
 
     @staticmethod
