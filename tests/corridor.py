@@ -67,7 +67,8 @@ class Corridor:
         self.secret, record = mint("notes", plan or Plan(), START, bytes(range(38)))
         self.health = Health(self.config.routing)
         self.house: House = build_house(
-            self.config, [record], idempotency_key=b"k" * 32, health=self.health, base_urls={}, at=self.clock.now()
+            self.config, [record], idempotency_key=b"k" * 32, health=self.health, base_urls={}, at=self.clock.now(),
+            state_keys={"11" * 8: b"s" * 32}
         )
         self.ports = Ports(upstream=self.upstream, limits=self.limits, journal=self.journal, clock=self.clock, draw=lambda: 0.0)
 

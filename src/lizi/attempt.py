@@ -9,13 +9,28 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from lizi.carry import Memory, for_partner
 from lizi.dialects import DIALECTS
 from lizi.errors import PartnerError, Retry
 from lizi.house import Opened
 from lizi.metering import bill
 from lizi.metering.tokens import OutputCounter, usage_or_estimate
 from lizi.ports import Reply
-from lizi.types import Attempt, ChatRequest, Event, Fault, Finish, JsonSchemaFormat, Reasoning, Target, Text, ToolDelta, Usage
+from lizi.types import (
+    Attempt,
+    ChatRequest,
+    Event,
+    Fault,
+    Finish,
+    JsonSchemaFormat,
+    Reasoning,
+    Retract,
+    State,
+    Target,
+    Text,
+    ToolDelta,
+    Usage,
+)
 
 __all__ = ["Asking", "releases"]
 
@@ -30,6 +45,7 @@ class Asking:
         "_counter",
         "_finish",
         "_idle_gap_s",
+        "_memory",
         "_opened",
         "_reader",
         "_request",
@@ -41,18 +57,25 @@ class Asking:
         "deadline_mono",
         "hold",
         "more",
+        "withdrawn",
     )
 
     def __init__(self, opened: Opened, request: ChatRequest, target: Target, now: float, now_mono: float) -> None:
         house, exchange, waits = opened.house, opened.exchange, opened.house.deadlines
         limit = bill.output_limit(request, target, opened.route.default_output_tokens, house.prices)
         self._opened = opened
+        if request.carried:
+            request = replace(request, messages=for_partner(request.messages, target.partner))
         self._request = request if request.max_output_tokens == limit else replace(request, max_output_tokens=limit)
         self.call = DIALECTS[target.dialect].encode(self._request, target)
         self.attempt = Attempt(number=len(exchange.attempts) + 1, target=target, started_at=now)
         exchange.attempts.append(self.attempt)
-        self.hold = opened.steps is not None and not _trusted(request, target)
-        """Whether events must be kept back until the plan has checked them."""
+        facts = target.facts
+        self.hold = (opened.steps is not None and not _trusted(request, target)) or (facts.retracts and not request.can_retract)
+        """Whether events must be kept back: until the plan has checked them, or until their partner can't withdraw them any more."""
+        self.withdrawn = False
+        """The partner took back what is held; what came before is void."""
+        self._memory = Memory() if facts.replay != "drop" and opened.steps is None else None
         self._whole_mono = exchange.started_mono + waits.whole_s
         self._idle_gap_s = waits.idle_gap_s
         self.connect_deadline_mono = min(now_mono + waits.connect_s, self._whole_mono)
@@ -93,8 +116,13 @@ class Asking:
                 self._usage, plain = event, False  # type: ignore[assignment]
             elif kind is Finish:
                 self._finish, plain = self._finish or event, False  # type: ignore[assignment]
+            elif kind is Retract:
+                self.withdrawn, plain = True, False
+        if self._memory is not None:
+            self._memory.feed(events)
         if not plain:
-            events = [event for event in events if type(event) is not Usage and type(event) is not Finish]
+            kept_back = (Usage, Finish, Retract) if self.hold else (Usage, Finish)
+            events = [event for event in events if type(event) not in kept_back]
             if self._finish is not None:
                 self.deadline_mono = min(now_mono + _AFTER_FINISH_S, self._whole_mono)
         elif events and self._request.stream:
@@ -109,7 +137,22 @@ class Asking:
         if self._reader.unknown_finish:
             self._opened.exchange.checks["finish"] = "failed"
         self._account()
-        return [self.attempt.usage, self._finish]
+        state = self._state() if self._memory is not None and not self.withdrawn else None
+        return [self.attempt.usage, self._finish] if state is None else [self.attempt.usage, state, self._finish]
+
+    def _state(self) -> State | None:
+        """What the device should bring back beside this turn, if its partner gave anything and it is not too much."""
+        opened, memory = self._opened, self._memory
+        carrier = opened.house.carrier
+        if carrier is None or memory is None:
+            return None
+        thoughts, exchange = memory.thoughts(self.attempt.target.partner), opened.exchange
+        sealed = None
+        if thoughts is not None:
+            sealed = carrier.seal(thoughts, exchange.app, memory.turn(), exchange.started_at, f"{exchange.id}.{self.attempt.number}")
+        if thoughts is not None or memory.too_long:
+            exchange.checks["state"] = "passed" if sealed is not None else "skipped"
+        return State(sealed) if sealed is not None else None
 
     def end(self, now: float) -> None:
         """However it ended: what the partner may bill stands in the ledger, on failure and cancel too (law 9)."""

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from lizi.callers import CallerBook, KeyRecord
+from lizi.carry import Carrier
 from lizi.dialects.records import Record, known, on_day, unknown_words
 from lizi.dialects.records import parse as parse_record
 from lizi.errors import ConfigError
@@ -88,6 +89,12 @@ class StoreSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     idempotency_life_s: Annotated[int, Meta(ge=60, description="how long an Idempotency-Key is remembered")] = 24 * 3600
 
 
+class CarrySettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sealed reasoning that devices bring back (`x_state`), since partners demand it in later turns."""
+
+    life_s: Annotated[int, Meta(ge=60, le=30 * 86_400, description="how long one opens; a conversation may rest so long")] = 86_400
+
+
 class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One partner: where it is and how it speaks."""
 
@@ -154,6 +161,7 @@ class Config(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metering: MeteringSettings = MeteringSettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    carry: CarrySettings = CarrySettings()
     records: dict[Name, Record] = {}
     """Partners that Lizi has no record of, or another one; the keys are those of dialects/records/*.toml."""
     partners: dict[Name, PartnerSettings] = {}
@@ -245,12 +253,20 @@ def _placed(error: msgspec.ValidationError, tree: Mapping[str, Any]) -> tuple[st
 
 
 def build_house(
-    config: Config, keys: Iterable[KeyRecord], *, idempotency_key: bytes, health: Health, base_urls: Mapping[str, str], at: float
+    config: Config,
+    keys: Iterable[KeyRecord],
+    *,
+    idempotency_key: bytes,
+    health: Health,
+    base_urls: Mapping[str, str],
+    at: float,
+    state_keys: Mapping[str, bytes] | None = None,
 ) -> House:
     """One configuration generation for the corridor, with what the records say of the day of `at` (Unix seconds).
 
     `base_urls` holds the addresses of embedded partners, known only once they run; a target whose
-    embedded partner is not up yet keeps an empty address and its attempts fail over.
+    embedded partner is not up yet keeps an empty address and its attempts fail over. `state_keys`, the current one last,
+    seal what devices carry; without them nothing is carried.
     """
     waits = config.deadlines
     return House(
@@ -276,6 +292,7 @@ def build_house(
         routing=config.routing,
         health=health,
         idempotency_key=idempotency_key,
+        carrier=Carrier(state_keys, list(state_keys)[-1], config.carry.life_s) if state_keys else None,
         config_hash=config.hash,
     )
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from lizi.callers import CallerBook
+from lizi.carry import Carrier
 from lizi.features import Answer
 from lizi.metering import PriceBook
 from lizi.ports import Clock, Journal, Limits, Upstream
@@ -57,6 +58,8 @@ class House(Struct, frozen=True, kw_only=True):
     routing: RoutingSettings
     health: Health
     idempotency_key: bytes
+    carrier: Carrier | None
+    """Seals what a partner wants brought back; `None`: nothing is carried."""
     config_hash: str
 
 

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from msgspec.structs import replace
+
 from lizi import routing
 from lizi.attempt import Asking, releases
 from lizi.callers import bound_hash
@@ -33,9 +35,13 @@ def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
     """
     caller = arrival.caller
     steps: Steps | None
+    lost = 0
     request: ChatRequest | TaskRequest
     if arrival.feature == "chat":
         request = decode_chat(arrival.body)
+        if request.carried and house.carrier is not None:
+            messages, lost = house.carrier.restore(request.messages, caller.app, clock.now())
+            request = replace(request, messages=messages)
         model = request.model
         steps = ladder(request) if request.response_format is not None else None
         first = next(steps) if steps is not None else request
@@ -62,6 +68,8 @@ def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
         idempotency=claim.key_hash if claim else None,
         dropped_fields=request.dropped,
     )
+    if lost:
+        exchange.checks["state_back"] = "failed"  # of another app or turn, changed, or too old: dropped by rule
     return Opened(house=house, caller=caller, request=request, route=route, exchange=exchange, claim=claim, first=first, steps=steps)
 
 
@@ -97,6 +105,8 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
                             events = asking.feed(await _read(reply, asking), clock.monotonic())
                             if asking.hold:
                                 held += events
+                                if asking.withdrawn:
+                                    held.clear()
                             elif events:
                                 if exchange.first_released_mono is None and releases(events):
                                     await _before_release(exchange, ports)
@@ -125,8 +135,11 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
                 if steps is not None:
                     # The target keeps the schema itself and its text went out unheld: our own check did not run (law 6).
                     exchange.checks["result"] = "skipped"
+                if releases(held):  # held because its partner might have withdrawn it
+                    await _before_release(exchange, ports)
+                    asking.attempt.released = True
                 exchange.outcome = "ok"
-                yield ending
+                yield held + ending
                 return
             held += [] if fault else ending
             try:

@@ -184,6 +184,10 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """Replaces the answer before it, which broke its contract; that attempt is not charged to the app."""
     needs: frozenset[Capability] = frozenset()
     """What a target must be able to do for this request to make sense there."""
+    can_retract: bool = False
+    """The device can take back what it has shown: a partner that may withdraw its answer need not be waited for."""
+    carried: bool = False
+    """Some assistant's turn brings an `x_state`."""
     dropped: tuple[str, ...] = ()
     """Known, harmless fields that were dropped (`user`, `metadata`, `store` …): counted, never sent."""
 
@@ -231,6 +235,12 @@ class Retract(Struct, frozen=True, kw_only=True):
     reason_class: str
 
 
+class State(Struct, frozen=True):
+    """What the device is asked to bring back beside this turn: sealed, opaque (`lizi.carry`)."""
+
+    sealed: str
+
+
 class Finish(Struct, frozen=True):
     """The model stopped, and why. A stream without it was cut."""
 
@@ -249,7 +259,7 @@ class Fault(Struct, frozen=True):
     error: Any
 
 
-Event: TypeAlias = Text | Reasoning | ToolDelta | Usage | Retract | Finish | Final | Fault
+Event: TypeAlias = Text | Reasoning | ToolDelta | Usage | Retract | State | Finish | Final | Fault
 
 
 # --- what crosses the wall -----------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from lizi.errors import CODES, LiziError
-from lizi.types import Event, Fault, Finish, Json, Retract, Text, ToolDelta, Usage
+from lizi.types import Event, Fault, Finish, Json, Retract, State, Text, ToolDelta, Usage
 from lizi.wire.openai_request import decode_chat, decode_json, reject_field
 from lizi.wire.sse import DONE
 
@@ -52,7 +52,7 @@ class StreamEncoder:
     stream for a whole one.
     """
 
-    __slots__ = ("_after", "_before", "_chunk", "_end", "_exchange_id", "_include_usage", "_named", "_started", "_usage", "ended")
+    __slots__ = ("_after", "_before", "_chunk", "_end", "_exchange_id", "_include_usage", "_named", "_started", "_state", "_usage", "ended")
 
     def __init__(self, *, exchange_id: str, model: str, created: int, include_usage: bool = False) -> None:
         head = {"id": f"chatcmpl-{_plain(exchange_id)}", "object": "chat.completion.chunk", "created": created, "model": model}
@@ -64,6 +64,7 @@ class StreamEncoder:
         self._include_usage = include_usage
         self._started = False
         self._usage: Usage | None = None
+        self._state = ""
         self._named: set[int] = set()
         self.ended = False
         """After the terminal event; further events are ignored."""
@@ -86,6 +87,8 @@ class StreamEncoder:
                 out.append(self._delta({"tool_calls": [self._tool(event)]}))  # type: ignore[arg-type]
             elif kind is Usage:
                 self._usage = event  # type: ignore[assignment]
+            elif kind is State:
+                self._state = event.sealed  # type: ignore[union-attr]
             elif kind is Retract:
                 if not self._started:
                     self._start(out)
@@ -123,7 +126,8 @@ class StreamEncoder:
 
     def _finish(self, reason: str, out: list[bytes]) -> None:
         self.ended = True
-        out.append(self._chunk + b'{"index":0,"delta":{},"logprobs":null,"finish_reason":' + _json(reason) + b"}" + self._end)
+        delta = b"{}" if not self._state else _json({"x_state": self._state})
+        out.append(self._chunk + b'{"index":0,"delta":' + delta + b',"logprobs":null,"finish_reason":' + _json(reason) + b"}" + self._end)
         if self._include_usage and self._usage is not None:
             out.append(self._chunk + b'],"usage":' + _json(_usage(self._usage)) + b"}\n\n")
         out.append(DONE)
@@ -143,6 +147,7 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
     usage: Usage | None = None
     reason = "stop"
     retract: Retract | None = None
+    state = ""
     for event in events:
         match event:
             case Text():
@@ -151,6 +156,8 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
                 calls.setdefault(event.index, [event.name or ""]).append(event.arguments)
             case Usage():
                 usage = event
+            case State():
+                state = event.sealed
             case Retract():
                 retract = event
             case Finish():
@@ -172,6 +179,8 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
             }
             for index, parts in sorted(calls.items())
         ]
+    if state:
+        message["x_state"] = state
     choice: dict[str, Json] = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     if retract is not None:
         choice["x_retract"] = _retract(retract)

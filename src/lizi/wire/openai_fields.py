@@ -34,6 +34,7 @@ STOPS = 4  # OpenAI's own bound
 TOOLS = 128  # OpenAI's own bound
 TOOL_NAME = "^[a-zA-Z0-9_-]{1,64}$"
 URL_LENGTH = 2048
+STATE_LENGTH = 64 * 1024  # the most that `lizi.carry` seals
 
 _TEXT: JsonSchema = {"type": "string"}
 _NULL: JsonSchema = {"type": "null"}
@@ -115,6 +116,8 @@ CHAT_FIELDS: dict[str, FieldRule] = {
     "parallel_tool_calls": FieldRule("used", {"type": "boolean"}),
     "response_format": FieldRule("used", _RESPONSE_FORMAT),
     "reasoning_effort": FieldRule("used", {"enum": ["none", "minimal", "low", "medium", "high", "xhigh"]}),
+    # ours, documented in docs/guides/chat-extensions.md
+    "x_can_retract": FieldRule("used", {"type": "boolean"}),
     # known and harmless: about accounts, caches and dashboards, not about the answer
     "user": FieldRule("dropped"),  # would name a device's owner to the partner
     "safety_identifier": FieldRule("dropped"),  # the same under its newer name
@@ -149,6 +152,7 @@ MESSAGE_FIELDS: dict[str, dict[str, FieldRule]] = {
     | {
         "tool_calls": _USED,
         "refusal": _USED,
+        "x_state": _USED,
         # What clients send back when they echo an earlier answer of ours whole.
         "annotations": _DROPPED,
         "parsed": _DROPPED,
@@ -217,6 +221,7 @@ def _message_schema(role: str) -> JsonSchema:
         "tool_calls": _or_null({"type": "array", "minItems": 1, "maxItems": TOOLS, "items": _CALL}),
         "refusal": _or_null(_TEXT),
         "tool_call_id": {"type": "string", "minLength": 1},
+        "x_state": _or_null({"type": "string", "maxLength": STATE_LENGTH}),
     }
     fields = MESSAGE_FIELDS[role]
     shown = {

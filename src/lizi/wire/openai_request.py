@@ -26,6 +26,7 @@ from lizi.wire.openai_fields import (
     MODEL_LENGTH,
     OUTPUT_TOKENS,
     PART_FIELDS,
+    STATE_LENGTH,
     STOPS,
     TOOL_NAME,
     TOOLS,
@@ -303,11 +304,12 @@ def _format(value: Json, path: str) -> JsonObjectFormat | JsonSchemaFormat | Non
 class _Conversation:
     """What the messages need from a target and what was dropped from them, gathered on the way."""
 
-    __slots__ = ("calls", "dropped", "needs")
+    __slots__ = ("calls", "carried", "dropped", "needs")
 
     def __init__(self, dropped: dict[str, None]) -> None:
         self.needs: set[Capability] = set()
         self.calls: set[str] = set()
+        self.carried = False
         self.dropped = dropped
 
     def read(self, messages: Json) -> list[dict[str, Json]]:
@@ -337,6 +339,11 @@ class _Conversation:
             if calls is not None:
                 self._calls(calls, f"{path}.tool_calls")
             refusal = _text_or_none(message.get("refusal"), f"{path}.refusal")
+            state = message.get("x_state")
+            if state is not None:
+                if type(state) is not str or len(state) > STATE_LENGTH:
+                    _bad(f"{path}.x_state", f"must be the string of at most {STATE_LENGTH} characters that came with this turn")
+                self.carried = True
             if content is None and calls is None and refusal is None:
                 _bad(f"{path}.content", "must be there unless the message has tool_calls or a refusal")
         elif role == "tool":
@@ -430,8 +437,9 @@ _CHECKS: dict[str, Callable[[Json, str], Any]] = {
     "parallel_tool_calls": _flag,
     "response_format": _format,
     "reasoning_effort": _effort,
+    "x_can_retract": _flag,
 }
-_RENAMED = {"stream_options": "include_usage"}
+_RENAMED = {"stream_options": "include_usage", "x_can_retract": "can_retract"}
 _NO_NEEDS: frozenset[Capability] = frozenset()
 
 
@@ -468,6 +476,7 @@ def decode_chat(body: bytes) -> ChatRequest:
         messages=messages,
         max_output_tokens=old if new is None else new,
         needs=frozenset(conversation.needs) if conversation.needs else _NO_NEEDS,
+        carried=conversation.carried,
         dropped=tuple(dropped),
         **found,
     )

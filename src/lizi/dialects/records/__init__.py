@@ -35,7 +35,7 @@ class Differences(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     authorization: Annotated[Literal["bearer", "x-api-key"] | None, Meta(description="header that carries the credential")] = None
     headers: Annotated[dict[str, str] | None, Meta(description="sent with every request")] = None
     rename: Annotated[dict[str, str] | None, Meta(description="body field → the partner's name for it")] = None
-    drop: Annotated[tuple[str, ...] | None, Meta(description="body fields that it refuses; `tools.strict`: the flag within each tool")] = None
+    drop: Annotated[tuple[str, ...] | None, Meta(description="body fields that it refuses; `tools.strict`: the flag in each tool")] = None
     clamp: Annotated[dict[str, tuple[float, float]] | None, Meta(description="body field → least and most")] = None
     default: Annotated[dict[str, Json] | None, Meta(description="body fields sent when the request does not set them")] = None
     reasoning: Annotated[
@@ -76,13 +76,13 @@ class ModelRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     since: Annotated[date, Meta(description="the day from which this holds")]
     until: Annotated[date | None, Meta(description="the first day on which it no longer does")] = None
     source: Annotated[str, Meta(description="where this was read: a page, or the design note when only that says so")] = ""
-    inputs: tuple[Literal["text", "image"], ...] = ("text",)
-    tools: bool = False
+    inputs: Annotated[tuple[Literal["text", "image"], ...], Meta(description="what a message to it may hold")] = ("text",)
+    tools: Annotated[bool, Meta(description="it can be given tools")] = False
     schema: Annotated[Level, Meta(description="the highest form of structured output; `strict`: the partner enforces it")] = "none"
-    context_tokens: Annotated[int, Meta(ge=128)] | None = None
-    output_tokens: Annotated[int, Meta(ge=1)] | None = None
-    regions: tuple[str, ...] = ()
-    price_key: str = ""
+    context_tokens: Annotated[Annotated[int, Meta(ge=128)] | None, Meta(description="context window, prompt and answer together")] = None
+    output_tokens: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="longest answer that it gives")] = None
+    regions: Annotated[tuple[str, ...], Meta(description="where it is offered; empty: wherever its partner is")] = ()
+    price_key: Annotated[str, Meta(description="entry in the price book; empty: `partner/model`")] = ""
     filing: Annotated[str, Meta(description="registration number of the model where a market's law asks for one")] = ""
     dialect: Differences = _NOTHING
 
@@ -104,13 +104,13 @@ class ModelRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One partner: where it is, how it speaks, which models it has."""
 
-    title: str
-    family: Family = "openai_chat"
+    title: Annotated[str, Meta(description="the partner's name, for people")]
+    family: Annotated[Family, Meta(description="code that speaks to it: the protocol that the record changes")] = "openai_chat"
     addresses: Annotated[dict[str, str], Meta(description="region → base URL, up to and including the version segment")] = {}
     key: Annotated[str, Meta(description="what its credentials look like, for people; never one")] = ""
     read: Annotated[date | None, Meta(description="when its documents were last read")] = None
-    sources: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    sources: Annotated[tuple[str, ...], Meta(description="the pages that were read")] = ()
+    notes: Annotated[tuple[str, ...], Meta(description="what an operator should know")] = ()
     unverified: Annotated[tuple[str, ...], Meta(description="what the documents leave open, or was taken from third parties")] = ()
     dialect: Differences = _NOTHING
     models: tuple[ModelRecord, ...] = ()
@@ -122,7 +122,8 @@ def parse(text: str, source: str) -> Record:
     try:
         record = msgspec.convert(tomllib.loads(text), Record, strict=True)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{source}: {error}", code="config_invalid", hint="docs/reference/config.md lists every key of a record.") from None
+        hint = "docs/reference/config.md lists every key of a record."
+        raise ConfigError(f"{source}: {error}", code="config_invalid", hint=hint) from None
     wrong = unknown_words(record)
     if wrong is not None:
         raise ConfigError(f"{source}: {wrong}", code="config_invalid", hint="docs/reference/config.md says what may stand there.")
