@@ -11,7 +11,7 @@ from lizi import pipeline
 from lizi.callers import mint
 from lizi.config import Config, build_house, parse
 from lizi.house import Arrival, House, Opened, Ports
-from lizi.routing import Health
+from lizi.routing import Traffic
 from lizi.testing import FakeLimits, FakeUpstream, ManualClock, MemoryJournal
 from lizi.types import Event, Fault, Finish, Plan, Text
 
@@ -65,11 +65,11 @@ class Corridor:
         self.journal = MemoryJournal()
         self.config: Config = parse(config, START)
         self.secret, record = mint("notes", plan or Plan(), START, bytes(range(38)))
-        self.health = Health(self.config.routing)
+        self.traffic = Traffic(self.config.routing)
         self.house: House = build_house(
-            self.config, [record], idempotency_key=b"k" * 32, health=self.health, base_urls={}, at=self.clock.now(),
-            state_keys={"11" * 8: b"s" * 32}
-        )
+            self.config, [record], idempotency_key=b"k" * 32, traffic=self.traffic, base_urls={}, at=self.clock.now(),
+            state_keys={"11" * 8: b"s" * 32},
+        )  # fmt: skip
         self.ports = Ports(upstream=self.upstream, limits=self.limits, journal=self.journal, clock=self.clock, draw=lambda: 0.0)
 
     def open(

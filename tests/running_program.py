@@ -119,8 +119,8 @@ class Program:
         return Done(code, out.getvalue(), err.getvalue())
 
     @contextmanager
-    def serving(self, *arguments: str) -> Iterator[str]:
-        """`lizi serve` until the context ends; gives the first that it says, up to the pause after it."""
+    def serving(self, *arguments: str, ends: int = 0) -> Iterator[str]:
+        """`lizi serve` until the context ends; gives the first that it says, up to the pause after it. `ends`: its exit code."""
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lizi", "serve", *arguments], cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=log
@@ -139,4 +139,4 @@ class Program:
                 process.kill()
                 code = process.wait()
             process.stdout.close()
-        assert code == 0, (self.folder / "log").read_text()
+        assert code == ends, (self.folder / "log").read_text()

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from lizi.types import Exchange, Usage
+from lizi.types import Exchange, Standing, Usage
 
 __all__ = ["Broken", "Chain", "Head", "Record", "Verdict", "checkpoint_bytes", "heads_in", "verify"]
 
@@ -114,6 +114,18 @@ class _HeadBody(Struct, frozen=True):
     chain: str
     hash: str
     seq: int
+
+
+class _PartnerBody(Struct, frozen=True, rename={"came_from": "from"}):
+    by: str
+    chain: str
+    came_from: str | None
+    kind: str
+    made_ms: int
+    partner: str
+    seq: int
+    to: str
+    why: str
 
 
 class _CheckpointBody(Struct, frozen=True):
@@ -215,6 +227,25 @@ class Chain:
         """A record that states where other chains stand; the wall signs `checkpoint_bytes` of it."""
         listed = [_HeadBody(head.chain, head.hash.hex(), head.seq) for head in sorted(heads, key=lambda head: head.chain)]
         return self._add(_encode(_CheckpointBody(self.name, listed, "checkpoint", round(made_at * 1000), self._seq + 1)))
+
+
+    def partner(self, standing: Standing) -> Record:
+        """A move in a partner's life: from, to, who, why; no content."""
+        return self._add(
+            _encode(
+                _PartnerBody(
+                    standing.by,
+                    self.name,
+                    standing.came_from,
+                    "partner",
+                    round(standing.at * 1000),
+                    standing.partner,
+                    self._seq + 1,
+                    standing.state,
+                    standing.why,
+                )
+            )
+        )
 
 
 def heads_in(body: bytes) -> list[Head]:

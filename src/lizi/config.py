@@ -25,8 +25,9 @@ from lizi.dialects.records import parse as parse_record
 from lizi.errors import ConfigError
 from lizi.house import Deadlines, House
 from lizi.metering import MeteringSettings, PriceBook
-from lizi.routing import Health, Route, RoutingSettings
-from lizi.types import BASE, Capability, Target
+from lizi.routing import Route, RoutingSettings, Traffic
+from lizi.standing import serves
+from lizi.types import BASE, Capability, LaneLimits, PartnerState, Target
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="lower-case letters, digits, `.`, `_`, `-`")]
 Reference = Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)?$", description="`env:NAME`, `file:PATH` or empty")]
@@ -102,8 +103,14 @@ class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=T
     base_url: Annotated[str, Meta(description="up to and including the version segment, without a trailing slash")] = ""
     credential: Annotated[Reference, Meta(description="sent as a bearer token; never printed")] = ""
     region: Annotated[str, Meta(description="where the partner computes")] = "local"
+    state: Annotated[
+        PartnerState, Meta(description="where it stands when it is first seen; later only `lizi partner move` changes that")
+    ] = "active"
+    private_network: Annotated[bool, Meta(description="its name may lead into a private network; never to metadata")] = False
     connections: Annotated[int, Meta(ge=1, le=65_535, description="connections to it per worker")] = 1_000
     embedded: Annotated[str, Meta(description="name of a local model that Lizi serves itself as this partner")] = ""
+    lane: Annotated[LaneLimits, Meta(description="what each of its models may be sent, by the whole service")] = LaneLimits()
+    lanes: Annotated[dict[str, LaneLimits], Meta(description="the same for one of its models, by the partner's name of it")] = {}
 
 
 class TargetSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +118,9 @@ class TargetSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     partner: Name
     model: Annotated[str, Meta(min_length=1, description="the partner's own name of the model")]
-    weight: Annotated[int, Meta(ge=1, le=1_000, description='share under `strategy = "weighted"`')] = 1
+    weight: Annotated[int, Meta(ge=1, le=1_000, description='share under `strategy = "weighted"`; size under `"balanced"`')] = 1
+    rank: Annotated[int, Meta(ge=0, le=100, description="lower ranks are asked first; the strategy decides within a rank")] = 0
+    markets: Annotated[tuple[str, ...], Meta(description="markets that it may answer for, as the keys' plans name them; empty: all")] = ()
     capabilities: Annotated[
         tuple[Capability, ...] | None, Meta(description="what this target can do beyond text; left out: what the record of the day says")
     ] = None
@@ -128,14 +137,19 @@ class ModelSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A logical model: the name that apps see."""
 
     targets: Annotated[tuple[TargetSettings, ...], Meta(min_length=1)]
-    strategy: Annotated[Literal["ordered", "weighted"], Meta(description="ordered: the first healthy one; weighted: by share")] = "ordered"
+    strategy: Annotated[
+        Literal["ordered", "weighted", "balanced", "cheapest"],
+        Meta(description="within a rank. ordered: as written; weighted: by share; balanced: by load and speed; cheapest: by price"),
+    ] = "ordered"
     default_output_tokens: Annotated[int, Meta(ge=1, description="answer limit when the app gives none")] = 4_096
+    critical: Annotated[bool, Meta(description="warn loudly while fewer than two active partners can answer it")] = False
 
 
 class FeatureSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One writing feature."""
 
     model: Annotated[Name, Meta(description="logical model that answers it")] = "writer"
+    critical: Annotated[bool, Meta(description="warn loudly while fewer than two active partners can answer it")] = False
     locales: Annotated[tuple[Literal["en", "zh-Hans", "zh-Hant", "zh-Hant-HK"], ...], Meta(description="locales that it is offered in")] = (
         "en",
         "zh-Hans",
@@ -257,29 +271,25 @@ def build_house(
     keys: Iterable[KeyRecord],
     *,
     idempotency_key: bytes,
-    health: Health,
+    traffic: Traffic,
     base_urls: Mapping[str, str],
     at: float,
+    states: Mapping[str, PartnerState] = {},
     state_keys: Mapping[str, bytes] | None = None,
 ) -> House:
     """One configuration generation for the corridor, with what the records say of the day of `at` (Unix seconds).
 
     `base_urls` holds the addresses of embedded partners, known only once they run; a target whose
-    embedded partner is not up yet keeps an empty address and its attempts fail over. `state_keys`, the current one last,
+    embedded partner is not up yet keeps an empty address and its attempts fail over. `states` is where partners
+    stand now; one that is not in it stands where its settings say. `state_keys`, the current one last,
     seal what devices carry; without them nothing is carried.
     """
     waits = config.deadlines
+    users, synthetic = both_routes(config, base_urls, at, states)
     return House(
         callers=CallerBook(keys),
-        routes={
-            name: Route(
-                model=name,
-                targets=tuple(_target(config, target, base_urls, at) for target in model.targets),
-                strategy=model.strategy,
-                default_output_tokens=model.default_output_tokens,
-            )
-            for name, model in config.models.items()
-        },
+        routes=users,
+        synthetic_routes=synthetic,
         features={name: feature.model for name, feature in config.features.items()},
         locales={name: feature.locales for name, feature in config.features.items()},
         prices=PriceBook(config.metering),
@@ -289,12 +299,52 @@ def build_house(
             idle_gap_s=waits.idle_gap_ms / 1000,
             whole_s=waits.whole_ms / 1000,
         ),
-        routing=config.routing,
-        health=health,
+        traffic=traffic,
         idempotency_key=idempotency_key,
         carrier=Carrier(state_keys, list(state_keys)[-1], config.carry.life_s) if state_keys else None,
         config_hash=config.hash,
     )
+
+
+def both_routes(
+    config: Config, base_urls: Mapping[str, str], at: float, states: Mapping[str, PartnerState]
+) -> tuple[dict[str, Route], dict[str, Route]]:
+    """The routes of users and those of synthetic traffic: each with the targets of the partners that may serve it.
+
+    Touches neither disk nor secrets: a partner's move can't fail for what has become of a file since the last reload.
+    """
+    targets = {name: [_target(config, target, base_urls, at) for target in model.targets] for name, model in config.models.items()}
+    users, synthetic = (
+        {
+            name: Route(
+                model=name,
+                targets=tuple(target for target in targets[name] if target.partner not in out),
+                strategy=model.strategy,
+                default_output_tokens=model.default_output_tokens,
+            )
+            for name, model in config.models.items()
+        }
+        for out in shut(config, states)
+    )
+    return users, synthetic
+
+
+def shut(config: Config, states: Mapping[str, PartnerState]) -> tuple[frozenset[str], frozenset[str]]:
+    """The partners that may not be asked: for users, and for synthetic traffic. One that `states` lacks stands as its settings say."""
+    now = {name: states.get(name, partner.state) for name, partner in config.partners.items()}
+    users, synthetic = (frozenset(name for name, state in now.items() if not serves(state, synthetic=flag)) for flag in (False, True))
+    return users, synthetic
+
+
+def critical(config: Config, states: Mapping[str, PartnerState]) -> dict[str, list[str]]:
+    """Each feature and model that is marked critical → its active partners. Fewer than two is one failure away from none."""
+    wanted = {name: name for name, model in config.models.items() if model.critical}
+    wanted |= {feature: settings.model for feature, settings in config.features.items() if settings.critical}
+    found = {}
+    for name, model in wanted.items():
+        partners = dict.fromkeys(target.partner for target in config.models[model].targets)
+        found[name] = [partner for partner in partners if states.get(partner, config.partners[partner].state) == "active"]
+    return found
 
 
 def _price_key(config: Config, target: TargetSettings, at: float) -> str:
@@ -323,6 +373,9 @@ def _target(config: Config, target: TargetSettings, base_urls: Mapping[str, str]
         credential="env:LIZI_LOCAL_MODEL_KEY" if partner.embedded else partner.credential,
         price_key=_price_key(config, target, at),
         weight=target.weight,
+        rank=target.rank,
+        markets=frozenset(target.markets),
+        lane=partner.lanes.get(target.model, partner.lane),
         capabilities=capabilities or frozenset(),
         strict_schema=bool(strict),
         context_tokens=context,
@@ -353,6 +406,10 @@ def _check(config: Config, source: str, at: float) -> None:
             refuse(f"{path}.dialect", f"there is no record '{partner.dialect}'", hint)
         if partner.base_url.endswith("/"):
             refuse(f"{path}.base_url", "base_url must not end in a slash", "Leave the last slash out.")
+    for name, partner in config.partners.items():
+        served = {target.model for model in config.models.values() for target in model.targets if target.partner == name}
+        for lane in sorted(partner.lanes.keys() - served):
+            refuse(f"$.partners.{name}.lanes", f"no target names the model '{lane}'", "Write it as the targets do, or remove it.")
     book = PriceBook(config.metering)
     for name, model in config.models.items():
         for number, target in enumerate(model.targets):

@@ -1,6 +1,6 @@
 """What the corridor is given: an arrival, one configuration generation, the ports.
 
-Values only. A `House` is immutable but for `health`, which is a fold of its own.
+Values only. A `House` is immutable but for `traffic`, which is a fold of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lizi.carry import Carrier
 from lizi.features import Answer
 from lizi.metering import PriceBook
 from lizi.ports import Clock, Journal, Limits, Upstream
-from lizi.routing import Health, Route, RoutingSettings
+from lizi.routing import Route, Traffic
 from lizi.types import Caller, ChatRequest, Claim, Exchange, Ticket
 from lizi.wire.tasks import TaskRequest
 
@@ -49,14 +49,16 @@ class House(Struct, frozen=True, kw_only=True):
 
     callers: CallerBook
     routes: Mapping[str, Route]
+    """For users: active partners alone."""
+    synthetic_routes: Mapping[str, Route]
+    """For keys whose traffic is synthetic: partners that are not active yet as well."""
     features: Mapping[str, str]
     """Feature → logical model that answers it."""
     locales: Mapping[str, tuple[str, ...]]
     """Feature → locales that it is offered in."""
     prices: PriceBook
     deadlines: Deadlines
-    routing: RoutingSettings
-    health: Health
+    traffic: Traffic
     idempotency_key: bytes
     carrier: Carrier | None
     """Seals what a partner wants brought back; `None`: nothing is carried."""
@@ -71,7 +73,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     journal: Journal
     clock: Clock
     draw: Callable[[], float]
-    """In [0, 1): the weighted choice among targets."""
+    """In [0, 1): the choice among targets."""
 
 
 class Opened(Struct, kw_only=True):

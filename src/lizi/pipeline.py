@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from lizi import routing
 from lizi.attempt import Asking, releases
 from lizi.callers import bound_hash
+from lizi.dialects.rates import rates
 from lizi.errors import LiziError, Refused
 from lizi.features import FEATURES, Answer
 from lizi.features.structured import ladder
 from lizi.house import Arrival, House, Opened, Ports, Steps
 from lizi.metering import bill
 from lizi.ports import Clock, Reply
-from lizi.types import ChatRequest, Claim, Demand, Event, Exchange, Fault, Final, Finish, Text
+from lizi.types import ChatRequest, Claim, Demand, Event, Exchange, Fault, Final, Finish, Target, Text
 from lizi.wire.openai import decode_chat
 from lizi.wire.tasks import TaskRequest, decode_task
 
@@ -50,7 +51,7 @@ def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
         model = house.features.get(arrival.feature, "")
         steps = FEATURES[arrival.feature].plan(request, model)
         first = next(steps)
-    route = routing.find(house.routes, model, caller.plan.models)
+    route = routing.find(house.synthetic_routes if caller.plan.synthetic else house.routes, model, caller.plan.models)
     claim = None
     key = arrival.idempotency_key or (request.idempotency_key if isinstance(request, TaskRequest) else None)
     if key is not None:
@@ -92,17 +93,23 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         while True:  # as often as the plan of a feature or of a schema wants to ask
             held: list[Event] = []
             fault: str | None = None
-            targets = routing.plan(opened.route, request.needs, house.health, house.routing, clock.monotonic(), ports.draw())
+            targets = routing.plan(opened.route, _wanted(opened, request, demand), house.traffic, clock.monotonic(), ports.draw)
             target = next(targets)
             while True:  # targets in turn, until one answers
                 asking = Asking(opened, request, target, clock.now(), clock.monotonic())
+                passage = house.traffic.start(target, demand.tokens, clock.monotonic(), streamed=request.stream)
                 try:
                     async with ports.upstream.ask(
                         asking.call, connect_deadline_mono=asking.connect_deadline_mono, headers_deadline_mono=asking.deadline_mono
                     ) as reply:
                         asking.begin(reply)
+                        if target.facts.rate_headers:
+                            hint = rates(reply.headers, target.facts.rate_headers, clock.now())
+                            passage.learn(hint, clock.monotonic())
                         while asking.more:
                             events = asking.feed(await _read(reply, asking), clock.monotonic())
+                            if passage.waits and events:
+                                passage.first_token(clock.monotonic())
                             if asking.hold:
                                 held += events
                                 if asking.withdrawn:
@@ -113,15 +120,14 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
                                     asking.attempt.released = True
                                 yield events
                     ending = asking.finish()
-                    house.health.observe(target, None, clock.monotonic())
                     break
                 except LiziError as error:
                     asking.attempt.outcome = error.code
-                    house.health.observe(target, error, clock.monotonic())
+                    passage.failed(error, clock.monotonic())
                     if exchange.first_released_mono is not None:
                         raise  # nothing of another target may follow what was seen (law 1)
                     try:
-                        target = targets.send(error)
+                        target = targets.send((error, clock.monotonic()))
                         held = []
                     except StopIteration:
                         # A partner that can't take the request as it is: the plan may know a plainer way to ask.
@@ -131,6 +137,7 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
                         break
                 finally:
                     asking.end(clock.now())
+                    passage.left(asking.attempt, clock.monotonic())
             if steps is None or not (asking.hold or fault):
                 if steps is not None:
                     # The target keeps the schema itself and its text went out unheld: our own check did not run (law 6).
@@ -200,9 +207,26 @@ def _close(opened: Opened, ports: Ports) -> None:
 def _demand(opened: Opened) -> Demand:
     """The most that the first ask can use at any target that may answer it."""
     request, route = opened.first, opened.route
-    fitting = [target for target in route.targets if routing.fits(target, request.needs)] or route.targets
-    at = opened.exchange.started_at
-    return bill.demand(request, fitting, route.default_output_tokens, opened.house.prices, at, stream=opened.exchange.stream)
+    at, targets = opened.exchange.started_at, route.able(request.needs)
+    return bill.demand(request, targets, route.default_output_tokens, opened.house.prices, at, stream=opened.exchange.stream)
+
+
+def _wanted(opened: Opened, request: ChatRequest, demand: Demand) -> routing.Wanted:
+    """What routing must know of one ask."""
+    plan, prices, at = opened.caller.plan, opened.house.prices, opened.exchange.started_at
+
+    def cost(target: Target) -> int:
+        return prices.worst_cost_micros(demand.input_tokens, demand.tokens - demand.input_tokens, (target.price_key,), at)
+
+    return routing.Wanted(
+        needs=request.needs,
+        input_tokens=demand.input_tokens,
+        tokens=demand.tokens,
+        market=plan.market,
+        regions=plan.regions,
+        synthetic=plan.synthetic,
+        cost=cost,
+    )
 
 
 def _answer(held: list[Event], fault: str | None) -> Answer:

@@ -31,6 +31,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     streams: int | None = None
     money_per_day_micros: int | None = None
     money_per_month_micros: int | None = None
+    synthetic: bool = False
+    """Its traffic is made for examining: it may reach partners that are not active yet, and no user stands behind it."""
     market: str = ""
     """Jurisdiction that it serves. Without one it reaches only targets that are for every market."""
     regions: frozenset[str] | None = None
@@ -91,7 +93,7 @@ BASE = Facts()
 
 
 class LaneLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one partner, model and region may be sent by the whole service. `None` means no limit of that kind."""
+    """What one partner, model and region may be sent, by all workers together; what is left out limits nothing."""
 
     requests_per_minute: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="requests a minute, evenly")] = None
     tokens_per_minute: Annotated[
@@ -278,6 +280,23 @@ class Call(Struct, frozen=True, kw_only=True):
     """Header that carries it: `Authorization: Bearer …` (RFC 6750) or `x-api-key: …`."""
 
 
+# --- partners ------------------------------------------------------------------
+
+PartnerState: TypeAlias = Literal["candidate", "approved", "active", "retired"]
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where a partner stands, and the move that brought it there."""
+
+    partner: str
+    state: PartnerState
+    at: float
+    by: str
+    why: str
+    came_from: PartnerState | None = None
+    """`None` for the first: how the configuration introduced it."""
+
+
 # --- accounting ----------------------------------------------------------------
 
 
@@ -287,6 +306,8 @@ class Demand(Struct, frozen=True, kw_only=True):
     tokens: int
     money_micros: int
     streams: int = 1
+    input_tokens: int = 0
+    """The part of `tokens` that is the prompt: an estimate."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     server = (
         'workers = 1\ngrace_ms = 0\ndrain_ms = 2000\nbody_timeout_ms = 1000\nheaders_timeout_ms = 1000\ntrusted_proxies = ["127.0.0.1"]'
     )
-    more = DEADLINES + 'eject_after_failures = 1000\nattempts = 1\n[telemetry]\nlog_level = "debug"'
+    more = DEADLINES + 'forgiven_failures = 1000\nattempts = 1\n[telemetry]\nlog_level = "debug"'
     with running(tmp_path_factory.mktemp("faults"), server=server, more=more) as service:
         yield service
 

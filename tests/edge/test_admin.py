@@ -60,7 +60,10 @@ async def test_status_says_what_runs(admin: Admin) -> None:
     assert body["generation"] == 1
     assert body["config_hash"] == admin.service.supervisor.config.hash
     assert [worker["pid"] for worker in body["workers"]] == admin.service.pids
-    assert body["partners"]["acme"] == {"embedded": "", "region": "local", "targets_in_trouble": {}}
+    acme = body["partners"]["acme"]
+    standing = acme.pop("standing")
+    assert acme == {"embedded": "", "region": "local", "targets_in_trouble": {}}
+    assert (standing["state"], standing["by"]) == ("active", "configuration")
 
 
 async def test_the_life_of_a_key(admin: Admin) -> None:

@@ -28,7 +28,8 @@ RECORD = Chain(boot="b", worker=0, config_hash="c", version="0", started_at=0.0)
 
 
 def test_a_fresh_keyring_has_one_private_key_of_each_purpose(ring: Keyring, folder: Path) -> None:
-    assert [(key.purpose, key.current) for key in ring.keys()] == [("audit-signing", True), ("idempotency", True)]  # noqa: SIM118
+    found = [(key.purpose, key.current) for key in ring.keys()]  # noqa: SIM118
+    assert found == [("audit-signing", True), ("idempotency", True), ("state", True)]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
 
@@ -38,6 +39,14 @@ def test_opening_again_finds_the_same_keys(ring: Keyring, folder: Path) -> None:
     assert again.keys() == ring.keys()
     assert again.idempotency_secret() == ring.idempotency_secret()
     assert again.trusts(RECORD, ring.sign_checkpoint(RECORD))
+
+
+def test_what_devices_carry_is_sealed_by_the_newest_key_and_opened_by_all(ring: Keyring, folder: Path) -> None:
+    before = ring.state_secrets()
+    new_id = ring.rotate("state", 200.0)
+    after = Keyring.open(folder, 300.0).state_secrets()
+    assert list(after) == [*before, new_id]
+    assert all(len(secret) == 32 for secret in after.values())
 
 
 def test_a_signature_can_be_checked_with_the_public_key_alone(ring: Keyring) -> None:

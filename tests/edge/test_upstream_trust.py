@@ -109,6 +109,18 @@ async def test_a_name_that_leads_into_the_house_is_refused(monkeypatch: pytest.M
         assert partner.connections_total == 0 and client.open_connections == 0
 
 
+async def test_a_name_that_the_maker_allowed_may_lead_into_the_house_but_never_to_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Partner() as partner, client_of() as client:
+        url = partner.base_url.replace("127.0.0.1", "partner.example")
+        client.configure({}, [url])
+        await _answering(client, ["169.254.169.254", "127.0.0.1"], monkeypatch)
+        assert (await read_all(client, call_of(url)))[0] == 200
+        await _answering(client, ["169.254.169.254"], monkeypatch)
+        client.configure({}, ["http://partner.example:9/v1"])
+        assert (await failure(client, call_of("http://partner.example:9/v1/x"))).internal == "address_refused"
+        assert (await failure(client, call_of("http://other.example:9/v1/x"))).internal == "address_refused"
+
+
 async def test_localhost_tries_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Partner() as partner, client_of() as client:
         await _answering(client, ["127.0.0.9", "127.0.0.1"], monkeypatch)

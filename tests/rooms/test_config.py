@@ -9,8 +9,8 @@ import pytest
 from lizi.callers import mint
 from lizi.config import Config, build_house, load, parse
 from lizi.errors import ConfigError
-from lizi.routing import Health
-from lizi.types import Plan
+from lizi.routing import Traffic
+from lizi.types import LaneLimits, Plan
 
 NOW = 1_800_000_000.0
 GOOD = """
@@ -51,7 +51,7 @@ def test_a_file_becomes_the_corridors_house() -> None:
     config = parse(GOOD, NOW)
     _, record = mint("notes", Plan(), NOW, bytes(38))
     urls = {"house": "http://127.0.0.1:9/v1"}
-    house = build_house(config, [record], idempotency_key=b"k" * 32, health=Health(config.routing), base_urls=urls, at=NOW)
+    house = build_house(config, [record], idempotency_key=b"k" * 32, traffic=Traffic(config.routing), base_urls=urls, at=NOW)
     first, second = house.routes["writer"].targets
     assert (first.base_url, first.region) == ("https://api.acme.example/v1", "cn-north")
     assert (first.credential, first.strict_schema) == ("env:ACME_KEY", True)
@@ -61,6 +61,19 @@ def test_a_file_becomes_the_corridors_house() -> None:
     assert house.deadlines.first_token_s == 30.0
     assert house.config_hash == config.hash
     assert len(house.callers) == 1
+
+
+def test_a_target_carries_its_rank_its_markets_and_the_limits_of_its_lane() -> None:
+    lanes = 'lane = { concurrency = 9 }\nlanes = { "acme-large" = { growth_percent = 50 } }'
+    text = GOOD.replace('region = "cn-north"', f'region = "cn-north"\n{lanes}')
+    text = text.replace("strict_schema = true", 'strict_schema = true, rank = 2, markets = ["CN"]')
+    text += '[models.other]\nstrategy = "balanced"\ntargets = [{ partner = "acme", model = "acme-small" }]\n'
+    config = parse(text, NOW)
+    routes = build_house(config, [], idempotency_key=b"k" * 32, traffic=Traffic(config.routing), base_urls={}, at=NOW).routes
+    large, embedded = routes["writer"].targets
+    assert (large.rank, large.markets, large.lane) == (2, frozenset({"CN"}), LaneLimits(growth_percent=50))
+    assert (embedded.rank, embedded.markets, embedded.lane) == (0, frozenset(), LaneLimits())
+    assert (routes["other"].strategy, routes["other"].targets[0].lane) == ("balanced", LaneLimits(concurrency=9))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +94,8 @@ def test_a_file_becomes_the_corridors_house() -> None:
         ("[features.'writing.proofread']\nmodel = 'nothing'", '$.features."writing.proofread".model', "no model"),
         ("[features.'writing.poem']\nmodel = 'm'", "$.features.writing.poem", "writing.poem"),
         ("[server]\ntls_certificate = 'cert.pem'", "$.server", "both"),
+        ("[partners.a]\nbase_url = 'https://a.example/v1'\nlane = { requests = 5 }", "$.partners.a.lane", "requests"),
+        ("[partners.a]\nbase_url = 'https://a.example/v1'\nlanes = { large = { concurrency = 5 } }", "$.partners.a.lanes", "no target"),
     ],
 )
 def test_a_mistake_is_named_with_its_path(text: str, path: str, says: str) -> None:

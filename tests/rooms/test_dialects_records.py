@@ -124,9 +124,9 @@ def test_a_configuration_brings_its_own_record_and_needs_no_code() -> None:
         NOW,
     )
     from lizi.config import build_house
-    from lizi.routing import Health
+    from lizi.routing import Traffic
 
-    house = build_house(config, (), idempotency_key=b"", health=Health(config.routing), base_urls={}, at=NOW)
+    house = build_house(config, (), idempotency_key=b"", traffic=Traffic(config.routing), base_urls={}, at=NOW)
     first, second = house.routes["m"].targets
     assert (first.capabilities, first.context_tokens, first.price_key) == ({"tools"}, 8192, "acme/all")
     assert second.capabilities == frozenset(), "the configuration's word is before the record's"

@@ -30,6 +30,7 @@ _ledger = typer.Typer(help="What was used and what it cost.", no_args_is_help=Tr
 _audit = typer.Typer(help="The audit chain.", no_args_is_help=True)
 _store = typer.Typer(help="Back up and restore the store.", no_args_is_help=True)
 _partner = typer.Typer(help="The partners behind the features.", no_args_is_help=True)
+_route = typer.Typer(help="Where requests go.", no_args_is_help=True)
 for _name, _group in {
     "config": _config,
     "key": _key,
@@ -38,6 +39,7 @@ for _name, _group in {
     "audit": _audit,
     "store": _store,
     "partner": _partner,
+    "route": _route,
 }.items():
     app.add_typer(_group, name=_name)
 
@@ -129,7 +131,12 @@ def key_create(
     streams: Annotated[int | None, typer.Option(min=1, help="Streams open at once.")] = None,
     money_per_day: Annotated[str | None, typer.Option(help="Budget in the ledger's currency, e.g. 12.50.")] = None,
     money_per_month: Annotated[str | None, typer.Option(help="Budget in the ledger's currency.")] = None,
+    market: Annotated[str, typer.Option(help="Market that it serves, e.g. CN; targets may be bound to markets.")] = "",
+    regions: Annotated[list[str] | None, typer.Option("--region", help="Where partners may compute for it; repeat.")] = None,
     expires_days: Annotated[int | None, typer.Option(min=1, help="Days until the key ends.")] = None,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="For examining: may also reach partners that are not active yet.")
+    ] = False,
 ) -> None:
     """Make an app key and show it once."""
     from lizi.cli import keys
@@ -146,6 +153,9 @@ def key_create(
             streams=streams,
             money_per_day=money_per_day,
             money_per_month=money_per_month,
+            market=market,
+            regions=regions,
+            synthetic=synthetic,
         ),
         expires_days,
     )
@@ -291,6 +301,82 @@ def partner_ping(
     from lizi.cli import partners
 
     partners.ping(_output, config, name)
+
+
+@_partner.command("move")
+def partner_move(
+    name: Annotated[str, typer.Argument(help="Partner to move.")],
+    state: Annotated[str, typer.Argument(help="candidate, approved, active or retired.")],
+    why: Annotated[str, typer.Option(help="Reason; stands in the audit chain for good. Nothing that a user wrote.")],
+    by: Annotated[str | None, typer.Option(help="Who decided it. Default: the user of this machine.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also when something critical is left with fewer than two of them.")] = False,
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """Move a partner in its life: only an active one takes users' traffic."""
+    from lizi.cli import partner_life
+
+    partner_life.move(_output, config, name, state, why=why, by=by, force=force)
+
+
+@_partner.command("history")
+def partner_history(
+    name: Annotated[str, typer.Argument(help="Partner to look at.")],
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """Every move of a partner: when, by whom, why."""
+    from lizi.cli import partner_life
+
+    partner_life.history(_output, config, name)
+
+
+@_partner.command("add")
+def partner_add(
+    name: Annotated[str, typer.Argument(help="What to call it in the configuration.")],
+    dialect: Annotated[str, typer.Option(help="Record of how it speaks: qwen, deepseek, kimi, openai, anthropic, vllm …")],
+    model: Annotated[str, typer.Option(help="The partner's own name of the model.")],
+    credential: Annotated[str, typer.Option(help="Where its key is: env:NAME or file:PATH; never the key itself.")] = "",
+    logical: Annotated[str, typer.Option("--as", help="Logical model that it shall answer; made if it isn't there.")] = "assistant",
+    region: Annotated[str | None, typer.Option(help="Region of the record whose address is used.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Its address, where the record has none that fits.")] = None,
+    first: Annotated[bool, typer.Option("--first", help="Ask it before the targets that are there.")] = False,
+    free: Annotated[bool, typer.Option("--free", help="Models without a price cost nothing.")] = False,
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """Write a partner into the configuration, as a candidate."""
+    from lizi.cli.adding import add
+
+    add(
+        _output,
+        config,
+        name,
+        dialect=dialect,
+        credential=credential,
+        model=model,
+        logical=logical,
+        region=region,
+        base_url=base_url,
+        first=first,
+        free=free,
+    )
+
+
+# --- routes --------------------------------------------------------------------
+
+
+@_route.command("explain")
+def route_explain(
+    model: Annotated[str, typer.Argument(help="Logical model that an app would ask for.")],
+    images: Annotated[bool, typer.Option("--images", help="The request has images.")] = False,
+    tools: Annotated[bool, typer.Option("--tools", help="The request has tools.")] = False,
+    tokens: Annotated[int, typer.Option(min=0, help="About how many tokens its prompt has.")] = 0,
+    market: Annotated[str, typer.Option(help="Market of the app's key.")] = "",
+    regions: Annotated[list[str] | None, typer.Option("--region", help="Where partners may compute for it; repeat.")] = None,
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """Say which targets a request would be sent to, in which order, and why; live when the service runs."""
+    from lizi.cli import routes
+
+    routes.explain(_output, config, model, images=images, tools=tools, tokens=tokens, market=market, regions=regions)
 
 
 def main() -> None:

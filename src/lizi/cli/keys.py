@@ -41,6 +41,9 @@ def plan_of(
     streams: int | None,
     money_per_day: str | None,
     money_per_month: str | None,
+    market: str,
+    regions: list[str] | None,
+    synthetic: bool = False,
 ) -> Plan:
     """What the options say, money as exact micro-units."""
     return Plan(
@@ -50,6 +53,9 @@ def plan_of(
         streams=streams,
         money_per_day_micros=_micros(output, "--money-per-day", money_per_day),
         money_per_month_micros=_micros(output, "--money-per-month", money_per_month),
+        market=market,
+        regions=frozenset(regions) if regions else None,
+        synthetic=synthetic,
     )
 
 

@@ -10,20 +10,24 @@ from __future__ import annotations
 import asyncio
 import http.client
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from lizi.cli.output import UNREACHABLE, USAGE, Output
+from lizi.cli.partner_life import standings
 from lizi.cli.running import House, Running
 from lizi.config import Config, build_house
 from lizi.dialects import DIALECTS
+from lizi.edge.partners import critical_words
 from lizi.edge.runtime import resolve_secret
 from lizi.edge.upstream import HttpUpstream
 from lizi.errors import LiziError
-from lizi.routing import Health
+from lizi.routing import Traffic
 from lizi.types import ChatRequest, Fault, Finish, Reasoning, Target, Text, Usage
 
 __all__ = ["listing", "ping"]
@@ -44,10 +48,13 @@ def listing(output: Output, config_path: Path) -> None:
     house = House(config_path)
     service = house.running()
     seen = service.ask("GET", "/status")["partners"] if service is not None else {}
-    rows = [_row(house.config, name, seen.get(name)) for name in house.config.partners]
+    known = standings(house)
+    rows = [_row(house.config, name, seen.get(name)) | _standing(house.config, name, known.get(name)) for name in house.config.partners]
     shown = [
         {
             "partner": row["partner"],
+            "state": row["state"] if row["state"] == "active" else f"[bold]{row['state']}[/bold]",
+            "since": row["since"],
             "dialect": row["dialect"],
             "region": row["region"],
             "where": row["base_url"] or f"embedded {row['embedded']}",
@@ -57,8 +64,17 @@ def listing(output: Output, config_path: Path) -> None:
         for row in rows
     ]
     output.table(rows, shown=shown, empty="There is no partner: add [partners.NAME] to the configuration.")
+    for line in critical_words(house.config, {row["partner"]: row["state"] for row in rows}):
+        output.say(f"[bold red]{line}[/bold red]")
     if service is None and rows:
         output.say("[dim]The service is not running: health is known only while it does.[/dim]")
+
+
+def _standing(config: Config, name: str, move: dict[str, Any] | None) -> dict[str, Any]:
+    if move is None:
+        return {"state": config.partners[name].state, "since": None, "by": None}
+    day = datetime.fromtimestamp(move["at"], ZoneInfo(config.metering.time_zone)).strftime("%Y-%m-%d")
+    return {"state": move["state"], "since": day, "by": move["by"]}
 
 
 def _row(config: Config, name: str, seen: dict[str, Any] | None) -> dict[str, Any]:
@@ -153,11 +169,13 @@ def _row_of(target: str, *, via: str) -> dict[str, Any]:
 def _directly(house: House, name: str) -> list[dict[str, Any]]:
     config = house.config
     resolve_secret(config.partners[name].credential, base=house.folder)  # one that is missing should say so, not fail as a request
-    built = build_house(config, (), idempotency_key=b"", health=Health(config.routing), base_urls={}, at=time.time())
+    built = build_house(config, (), idempotency_key=b"", traffic=Traffic(config.routing), base_urls={}, at=time.time())
     targets = {target.model: target for route in built.routes.values() for target in route.targets if target.partner == name}
 
     async def ask_all() -> list[dict[str, Any]]:
-        upstream = HttpUpstream(lambda reference: resolve_secret(reference, base=house.folder))
+        partner = config.partners[name]
+        private = [partner.base_url] if partner.private_network else []
+        upstream = HttpUpstream(lambda reference: resolve_secret(reference, base=house.folder), private=private)
         try:
             return [await _ask(upstream, config, target) for target in targets.values()]
         finally:

@@ -102,7 +102,7 @@ class House:
         from lizi.edge.book import Book
 
         async def inside() -> _Value:
-            book = Book(self.store_path, self.config.store.durability)
+            book = Book(self.store_path)
             try:
                 await book.open()
                 return await work(book)
@@ -115,7 +115,7 @@ class House:
     def trust(self) -> Trust | None:
         """How to check a checkpoint's signature; `None` while there is no keyring. Makes no key."""
         folder = self.data_dir / "keyring"
-        if not all(any(folder.glob(f"{purpose}.*.json")) for purpose in ("audit-signing", "idempotency")):
+        if not all(any(folder.glob(f"{purpose}.*.json")) for purpose in ("audit-signing", "idempotency", "state")):
             return None
         from lizi.edge.keyring import Keyring
 

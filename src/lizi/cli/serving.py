@@ -134,10 +134,12 @@ def check(output: Output, path: Path) -> None:
         problems.extend(_problems(house))
     except LiziError as error:
         problems.append(error)
+    warnings = _warnings(house) if config is not None else []
     value = {
         "servable": not problems,
         "config_hash": config.hash if config is not None else None,
         "problems": [{"message": error.message, "param": error.param, "hint": error.hint} for error in problems],
+        "warnings": warnings,
     }
 
     def show(console: Console) -> None:
@@ -151,8 +153,22 @@ def check(output: Output, path: Path) -> None:
                 output.aside.print(f"[bold]hint:[/bold] {escape(error.hint)}", soft_wrap=True)
 
     output.data(value, show)
+    for line in warnings:
+        output.say(f"[bold red]{line}[/bold red]")
     if problems:
         raise SystemExit(NO)
+
+
+def _warnings(house: House) -> list[str]:
+    """What can be served and should not stay so."""
+    from lizi.cli.partner_life import standings
+    from lizi.edge.partners import critical_words
+
+    try:
+        known = {name: move["state"] for name, move in standings(house).items()}
+    except LiziError:  # a store that can't be read is among the problems already
+        known = {}
+    return critical_words(house.config, known)
 
 
 def _problems(house: House) -> Iterator[LiziError]:

@@ -33,11 +33,12 @@ def is_literal(host: str) -> bool:
     return True
 
 
-def refusal(address: str, host: str) -> str | None:
+def refusal(address: str, host: str, *, private: bool = False) -> str | None:
     """Why a connection to `address` for the configured `host` is refused, or None.
 
     Link-local, metadata, multicast, unspecified and reserved addresses: always. Private and loopback
-    ones: unless the maker wrote an IP address or `localhost` into the configuration.
+    ones: unless the maker wrote an IP address or `localhost` into the configuration, or allowed them for
+    this host by name (`private`).
     """
     try:
         ip = _plain(ip_address(address.partition("%")[0]))
@@ -52,7 +53,7 @@ def refusal(address: str, host: str) -> str | None:
     if ip.is_unspecified:
         return "the unspecified address"
     if ip.is_loopback or ip.is_private or (ip.version == 4 and ip in _SHARED):
-        own = host.lower() == "localhost" or is_literal(host)
+        own = private or host.lower() == "localhost" or is_literal(host)
         return None if own and not _reserved(ip) else "an address of a private network"
     return "a reserved address" if _reserved(ip) else None
 

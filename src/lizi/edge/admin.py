@@ -50,14 +50,22 @@ class _Rotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     overlap_s: float = _OVERLAP_S
 
 
+class _Move(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    state: str
+    by: str
+    why: str
+    force: bool = False
+
+
 class _Call:
     """One authorised request on its way to a route."""
 
-    __slots__ = ("body", "key_id")
+    __slots__ = ("body", "subject")
 
-    def __init__(self, body: bytes, key_id: str) -> None:
+    def __init__(self, body: bytes, subject: str) -> None:
         self.body = body
-        self.key_id = key_id
+        self.subject = subject
+        """The key or partner that the path names."""
 
 
 _Answer = tuple[int, Any]
@@ -81,6 +89,8 @@ class AdminPlane:
             ("POST", re.compile("/keys/([a-z0-9]+)/revoke"), self._revoke),
             ("POST", re.compile("/keys/([a-z0-9]+)/rotate"), self._rotate),
             ("PUT", re.compile("/keys/([a-z0-9]+)/plan"), self._plan),
+            ("POST", re.compile("/partners/([a-z0-9._-]+)/move"), self._move),
+            ("GET", re.compile("/partners/([a-z0-9._-]+)/history"), self._history),
             ("POST", re.compile("/drain"), self._drain),
             ("GET", re.compile("/metrics"), self._metrics),
         )
@@ -176,8 +186,8 @@ class AdminPlane:
 
     def handle(self, request: Request, responder: Responder) -> Coroutine[Any, Any, Reply]:
         """Answer an authorised request."""
-        route, key_id = request.note
-        return self._answer(route, _Call(request.body, key_id), request)
+        route, subject = request.note
+        return self._answer(route, _Call(request.body, subject), request)
 
     async def _answer(self, route: _Route, call: _Call, request: Request) -> Reply:
         try:
@@ -217,17 +227,28 @@ class AdminPlane:
         return 201, {"key": shown, **record.shown(), "landing": landing}
 
     async def _revoke(self, call: _Call) -> _Answer:
-        record, landing = await self._supervisor.revoke_key(call.key_id)
+        record, landing = await self._supervisor.revoke_key(call.subject)
         return 200, _landed(record, landing)
 
     async def _rotate(self, call: _Call) -> _Answer:
         wanted = msgspec.json.decode(call.body, type=_Rotation) if call.body else _Rotation()
-        shown, record, landing = await self._supervisor.rotate_key(call.key_id, max(0.0, wanted.overlap_s))
+        shown, record, landing = await self._supervisor.rotate_key(call.subject, max(0.0, wanted.overlap_s))
         return 201, {"key": shown, **_landed(record, landing)}
 
     async def _plan(self, call: _Call) -> _Answer:
-        record, landing = await self._supervisor.set_plan(call.key_id, msgspec.json.decode(call.body, type=Plan))
+        record, landing = await self._supervisor.set_plan(call.subject, msgspec.json.decode(call.body, type=Plan))
         return 200, _landed(record, landing)
+
+    async def _move(self, call: _Call) -> _Answer:
+        wanted = msgspec.json.decode(call.body, type=_Move)
+        standing, landing = await self._supervisor.move_partner(
+            call.subject, wanted.state, by=wanted.by, why=wanted.why, force=wanted.force
+        )
+        return 200, {**msgspec.structs.asdict(standing), "landing": landing}
+
+    async def _history(self, call: _Call) -> _Answer:
+        moves = await self._supervisor.book.run(lambda store: store.partner_moves())
+        return 200, {"moves": [move for move in moves if move.partner == call.subject]}
 
     async def _drain(self, call: _Call) -> _Answer:
         self._supervisor.request_end()

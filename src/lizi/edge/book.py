@@ -12,16 +12,18 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lizi.callers import RANDOM_BYTES, KeyRecord, mint
+from lizi.edge.journal import HouseChain
 from lizi.edge.store import Store
 from lizi.errors import InvalidRequest
-from lizi.types import Plan
+from lizi.standing import check_move, check_words
+from lizi.types import Plan, Standing
 
 __all__ = ["Book", "Past"]
 
@@ -40,20 +42,22 @@ class Past(Struct, frozen=True, kw_only=True):
 class Book:
     """Opened by `open`; every other method after it."""
 
-    def __init__(self, path: Path, durability: Literal["batched", "strict"]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._durability = durability
         # SQLite connections belong to one thread.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lizi-book")
         self._store: Store | None = None
         self.keys: dict[str, KeyRecord] = {}
+        self.standings: dict[str, Standing] = {}
+        """Where each partner stands: its last move."""
 
     async def run(self, work: Callable[[Store], _Value]) -> _Value:
         """`work` on the store, in its thread."""
 
         def inside() -> _Value:
             if self._store is None:
-                self._store = Store.open(self._path, durability=self._durability)
+                # Few writes, each of them final: a revocation or a move must outlive a power cut whatever the ledger's durability.
+                self._store = Store.open(self._path, durability="strict")
             return work(self._store)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, inside)
@@ -61,6 +65,7 @@ class Book:
     async def open(self) -> None:
         """Open the store and read the keys. Raises `StoreError`."""
         self.keys = {record.key_id: record for record in await self.run(Store.keys)}
+        self.standings = {move.partner: move for move in await self.run(Store.partner_moves)}
 
     async def past(self, *, day_start: float, month_start: float, claims_since: float) -> Past:
         """What counters and claims start from."""
@@ -121,6 +126,22 @@ class Book:
         await self.run(write)
         self.keys[key_id] = record
         return record
+
+    def moved(self, partner: str, wanted: str, *, at: float, by: str, why: str) -> Standing:
+        """The move, not yet made. Raises `InvalidRequest` for a partner that nobody knows, a move that is not allowed, or bad words."""
+        check_words(by, why)
+        before = self.standings.get(partner)
+        if before is None:
+            raise InvalidRequest(
+                f"There is no partner '{partner[:64]}'.", code="not_found", param="partner", hint="'lizi partner list' shows them."
+            )
+        state = check_move(partner, before.state, wanted)
+        return Standing(partner=partner, state=state, at=at, by=by, why=why, came_from=before.state)
+
+    async def move(self, chain: HouseChain, standing: Standing) -> None:
+        """Record a move; its row and its place in the audit chain are on disk when this returns."""
+        await self.run(lambda _: chain.move(standing))
+        self.standings[standing.partner] = standing
 
     def _known(self, key_id: str) -> KeyRecord:
         record = self.keys.get(key_id)

@@ -19,6 +19,8 @@ from msgspec import Struct
 from lizi.admission import Ask, Grant, Refusal, Return
 from lizi.callers import KeyRecord
 from lizi.config import Config
+from lizi.routing import LaneView
+from lizi.types import PartnerState
 
 __all__ = [
     "Applied",
@@ -36,6 +38,7 @@ __all__ = [
     "Pulse",
     "Ready",
     "Returns",
+    "States",
     "Stop",
     "encode",
 ]
@@ -62,6 +65,8 @@ class Pulse(Struct, frozen=True, tag="pulse"):
     late_ms: float
     health: dict[str, str] = {}
     """`partner/model` → `resting` or `failing`, as this worker found it; healthy targets are absent."""
+    lanes: dict[str, LaneView] = {}
+    """`partner/model@region` → load, health and limits of each lane that this worker has used."""
 
 
 class Asks(Struct, frozen=True, tag="asks"):
@@ -112,6 +117,10 @@ class Generation(Struct, frozen=True, tag="generation"):
     base_urls: dict[str, str]
     base_dir: str
     """Folder of the configuration file: relative `file:` references start there."""
+    states: dict[str, PartnerState] = {}
+    """Where each partner stands."""
+    state_keys: dict[str, bytes] = {}
+    """Key id → key that seals what devices carry, the current one last."""
 
 
 class Keys(Struct, frozen=True, tag="keys"):
@@ -119,6 +128,13 @@ class Keys(Struct, frozen=True, tag="keys"):
 
     change: int
     keys: list[KeyRecord]
+
+
+class States(Struct, frozen=True, tag="states"):
+    """Where all partners stand from now on: a move, without the key book that a whole generation brings along."""
+
+    change: int
+    states: dict[str, PartnerState]
 
 
 class Answers(Struct, frozen=True, tag="answers"):
@@ -145,7 +161,20 @@ class Stop(Struct, frozen=True, tag="stop"):
 
 
 Message: TypeAlias = (
-    Ready | Pulse | Asks | Returns | ClaimClosed | Applied | Metrics | Generation | Keys | Answers | MetricsWanted | Draining | Stop
+    Ready
+    | Pulse
+    | Asks
+    | Returns
+    | ClaimClosed
+    | Applied
+    | Metrics
+    | Generation
+    | Keys
+    | States
+    | Answers
+    | MetricsWanted
+    | Draining
+    | Stop
 )
 
 _ENCODER = msgspec.msgpack.Encoder()

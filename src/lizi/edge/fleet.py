@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from lizi.admission import Moment, Owner
+from lizi.config import critical
 from lizi.edge.channel import (
     Answers,
     Applied,
@@ -34,11 +35,13 @@ from lizi.edge.channel import (
     Pulse,
     Ready,
     Returns,
+    States,
     Stop,
 )
 from lizi.edge.numbers import summed, text
 from lizi.edge.runtime import spawn
 from lizi.errors import ConfigError
+from lizi.routing import LaneView
 
 __all__ = ["Fleet", "Landing", "WorkerState"]
 
@@ -64,6 +67,7 @@ class WorkerState(Struct, kw_only=True):
     in_flight: int
     late_ms: float
     health: dict[str, str]
+    lanes: dict[str, LaneView]
     lives: int
     """How many processes this place has had."""
 
@@ -95,6 +99,7 @@ class _Worker:
         self.in_flight = 0
         self.late_ms = 0.0
         self.health: dict[str, str] = {}
+        self.lanes: dict[str, LaneView] = {}
         self.awaited: dict[int, asyncio.Future[Applied | Metrics]] = {}
 
     def tell(self, message: Message) -> None:
@@ -159,6 +164,7 @@ class Fleet:
                 in_flight=worker.in_flight,
                 late_ms=worker.late_ms,
                 health=worker.health,
+                lanes=worker.lanes,
                 lives=worker.lives,
             )
             for _, worker in sorted(self._workers.items())
@@ -288,7 +294,8 @@ class Fleet:
             self.owner.close_claim(worker.name, message.key_hash, message.exchange_id, message.outcome)
         elif isinstance(message, Pulse):
             worker.seen_mono = time.monotonic()
-            worker.in_flight, worker.late_ms, worker.health = message.in_flight, message.late_ms, message.health
+            worker.in_flight, worker.late_ms = message.in_flight, message.late_ms
+            worker.health, worker.lanes = message.health, message.lanes
         elif isinstance(message, Ready):
             worker.generation = message.generation
             worker.ready.set()
@@ -315,7 +322,7 @@ class Fleet:
         """Workers started from now on get `generation`."""
         self._generation = generation
 
-    async def apply(self, change: Generation | Keys) -> Landing:
+    async def apply(self, change: Generation | Keys | States) -> Landing:
         """Send `change` to all workers and wait until it acts on each.
 
         After `_ACK_S` a worker that has not answered is killed: its replacement starts with the new state.
@@ -353,6 +360,10 @@ class Fleet:
             "lizi_places_in_flight": self.owner.in_flight,
             "lizi_places_in_flight_limit": self.owner.in_flight_limit,
             "lizi_generation": self._generation.number,
+            **{
+                f'lizi_critical_partners{{name="{name}"}}': len(partners)
+                for name, partners in critical(self._generation.config, self._generation.states).items()
+            },
         }
         return text(summed((result.data for result in results if isinstance(result, Metrics)), own))
 

@@ -26,7 +26,7 @@ from lizi.edge.keyring import Keyring
 from lizi.edge.ledger import write
 from lizi.edge.store import Store, place, seq_of
 from lizi.errors import Refused, Retry
-from lizi.types import Exchange
+from lizi.types import Exchange, Standing
 
 __all__ = ["HouseChain", "Journal", "JournalState"]
 
@@ -405,6 +405,17 @@ class HouseChain:
         self._chain = chain
         self._oldest_open = self._number
         return record
+
+    def move(self, standing: Standing) -> None:
+        """Record a move in a partner's life: its row and its place in the chain, or neither. Raises `StoreError`."""
+        chain = copy.copy(self._chain)
+        with self._store.writing("can't record the partner's move") as connection:
+            connection.execute(
+                "INSERT INTO partner_moves (partner, came_from, state, at, by, why) VALUES (?,?,?,?,?,?)",
+                (standing.partner, standing.came_from, standing.state, standing.at, standing.by, standing.why),
+            )
+            write(connection, self._number, [], [chain.partner(standing)], intents=False)
+        self._chain = chain
 
     def settle_unclosed(self, live: Collection[str], at: float) -> int:
         """Record every intent of a chain that is not among `live` as ended at its reserved maximum (law 5). Returns how many.

@@ -2,7 +2,7 @@
 
 Never prints or logs a private key, never gives out the signing one, never reads one that others can read. A purpose has
 one current key, the newest; older ones stay for verifying until they are removed by hand.
-Purposes: `audit-signing` (Ed25519, RFC 8032) and `idempotency` (HMAC-SHA-256, RFC 2104).
+Purposes: `audit-signing` (Ed25519, RFC 8032), `idempotency` (HMAC-SHA-256, RFC 2104) and `state` (AES-256-GCM, NIST SP 800-38D).
 Bound: 64 keys a purpose.
 """
 
@@ -26,8 +26,8 @@ from lizi.errors import StoreError
 
 __all__ = ["KeyInfo", "Keyring", "Purpose"]
 
-Purpose = Literal["audit-signing", "idempotency"]
-_PURPOSES: tuple[Purpose, ...] = ("audit-signing", "idempotency")
+Purpose = Literal["audit-signing", "idempotency", "state"]
+_PURPOSES: tuple[Purpose, ...] = ("audit-signing", "idempotency", "state")
 _SECRET_BYTES = 32
 """Seed of Ed25519 (RFC 8032 §5.1.5), and the output length of SHA-256 (RFC 2104 §3 asks for no less)."""
 _KEYS_LIMIT = 64
@@ -167,6 +167,13 @@ class Keyring:
         repeat within `store.idempotency_life_s` may run again.
         """
         return self._keys["idempotency"][-1].secret()
+
+    def state_secrets(self) -> dict[str, bytes]:
+        """Key id → key that seals what devices carry, the current one last; for `House`, never to be shown.
+
+        An old key opens what it sealed until its file is removed: after `carry.life_s` it opens nothing any more.
+        """
+        return {key.key_id: key.secret() for key in self._keys["state"]}
 
 
 def _refuse_open_to_others(path: Path) -> None:

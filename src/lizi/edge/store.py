@@ -21,7 +21,7 @@ import msgspec
 from lizi.audit import Broken, Head, Record, Verdict, verify
 from lizi.callers import KeyRecord
 from lizi.errors import Retry, StoreError
-from lizi.types import Plan
+from lizi.types import Plan, Standing
 
 __all__ = ["Lock", "Store", "mapped", "place", "seq_of"]
 
@@ -73,6 +73,13 @@ _MIGRATIONS: tuple[str, ...] = (
         expires_at REAL, revoked_at REAL, plan TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    """,
+    # 2: the life of partners
+    """
+    CREATE TABLE partner_moves (
+        no INTEGER PRIMARY KEY, partner TEXT NOT NULL, came_from TEXT, state TEXT NOT NULL, at REAL NOT NULL,
+        by TEXT NOT NULL, why TEXT NOT NULL
+    ) STRICT;
     """,
 )
 
@@ -293,6 +300,18 @@ class Store:
             if changed != 1:
                 raise StoreError(f"there is no valid key {old_id}", code="store_failed", hint="`lizi key list` shows the keys")
             _insert_key(connection, record)
+
+    # --- partners ---
+
+    def partner_moves(self) -> list[Standing]:
+        """Every move of every partner, oldest first; a partner stands where its last one brought it."""
+        with mapped("can't read the partners"):
+            return [
+                Standing(partner=partner, came_from=came_from, state=state, at=at, by=by, why=why)
+                for partner, came_from, state, at, by, why in self.connection.execute(
+                    "SELECT partner, came_from, state, at, by, why FROM partner_moves ORDER BY no"
+                )
+            ]
 
     # --- what the counters are rebuilt from ---
 

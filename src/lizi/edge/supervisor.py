@@ -26,11 +26,11 @@ from lizi import __version__
 from lizi.admission import Moment, Owner
 from lizi.audit import Chain
 from lizi.callers import KeyRecord
-from lizi.config import Config, ServerSettings, load
-from lizi.edge import local_model, models
+from lizi.config import Config, ServerSettings, critical, load
+from lizi.edge import local_model, models, partners
 from lizi.edge.admin import AdminPlane
 from lizi.edge.book import Book
-from lizi.edge.channel import Generation, Keys
+from lizi.edge.channel import Generation, Keys, States
 from lizi.edge.embedded import EmbeddedModel
 from lizi.edge.fleet import Fleet, Landing
 from lizi.edge.journal import HouseChain
@@ -40,7 +40,7 @@ from lizi.edge.runtime import SystemClock, cancel_all, resolve_secret, spawn
 from lizi.edge.store import Lock
 from lizi.errors import ConfigError, LiziError
 from lizi.metering.prices import Periods, periods
-from lizi.types import Plan
+from lizi.types import Plan, Standing
 
 __all__ = ["Supervisor", "main", "run"]
 
@@ -91,7 +91,7 @@ class Supervisor:
         store_path = self.data_dir / "lizi.sqlite"
         self._lock = Lock(store_path)
         self.keyring = Keyring.open(self.data_dir / "keyring", self.clock.now())
-        self.book = Book(store_path, settings.durability)
+        self.book = Book(store_path)
         await self.book.open()
         self._boot = self.clock.new_id("")
         chain = Chain(boot=self._boot, worker=0, config_hash=self.config.hash, version=__version__, started_at=self.started_at)
@@ -104,6 +104,7 @@ class Supervisor:
             claim_life_s=float(settings.idempotency_life_s),
         )
         await self._restore()
+        await partners.introduce(self, self.config)
         self._listen(self.config.server)
         for partner in self.config.partners:
             await self._start_model(self.config, partner)
@@ -254,6 +255,8 @@ class Supervisor:
             idempotency_key=self.keyring.idempotency_secret(),
             base_urls={partner: model.base_url for partner, model in self._models.items()},
             base_dir=str(self.path.parent),
+            states=partners.states(self),
+            state_keys=self.keyring.state_secrets(),
         )
 
     async def _push(self, config: Config) -> Landing:
@@ -293,6 +296,7 @@ class Supervisor:
             self._check_secrets(config)
             for name in config.partners:
                 await self._start_model(config, name)
+            await partners.introduce(self, config)
             before_config, self.number = self.config, self.number + 1
             generation = self._generation(config)
             # First what new workers start with, then the running ones: one that starts meanwhile has it either way.
@@ -313,6 +317,17 @@ class Supervisor:
                 await self._models.pop(name).stop()
             _LOG.info("reloaded", extra={"generation": self.number, "config_hash": config.hash})
             return landing
+
+    async def move_partner(self, name: str, wanted: str, *, by: str, why: str, force: bool = False) -> tuple[Standing, Landing]:
+        """See `edge.partners.move`."""
+        async with self._changing:
+            return await partners.move(self, name, wanted, by=by, why=why, force=force)
+
+    async def land_states(self) -> Landing:
+        """Where partners stand, on all workers; under the lock for changes."""
+        generation = self._generation(self.config)
+        self.fleet.follow(generation)
+        return await self.fleet.apply(States(generation.change, generation.states))
 
     async def _land(self, *records: KeyRecord) -> Landing:
         generation = self._generation(self.config)
@@ -348,13 +363,14 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         """What an operator wants to know first. No secrets, no content."""
         workers = self.fleet.states
-        partners: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, Any]] = {}
         for name, settings in self.config.partners.items():
             model = self._models.get(name)
             trouble = {target: state for worker in workers for target, state in worker.health.items() if target.startswith(f"{name}/")}
-            partners[name] = {"embedded": settings.embedded, "region": settings.region, "targets_in_trouble": trouble}
+            found[name] = {"embedded": settings.embedded, "region": settings.region, "targets_in_trouble": trouble}
+            found[name]["standing"] = self.book.standings.get(name)
             if model is not None:
-                partners[name] |= {"process": model.state, "restarts": model.restarts}
+                found[name] |= {"process": model.state, "restarts": model.restarts}
         return {
             "address": self.address,
             "pid": os.getpid(),
@@ -365,7 +381,8 @@ class Supervisor:
             "in_flight": self.owner.in_flight,
             "worker_restarts": self.fleet.restarts,
             "workers": workers,
-            "partners": partners,
+            "partners": found,
+            "critical": critical(self.config, partners.states(self)),
             "keys": len(self.book.keys),
         }
 

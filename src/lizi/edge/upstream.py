@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from time import monotonic
 from types import TracebackType
@@ -58,6 +58,7 @@ class HttpUpstream:
         resolve: Callable[[str], str],
         *,
         connections: Mapping[str, int] | None = None,
+        private: Collection[str] = (),
         idle_s: float = IDLE_S,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -67,16 +68,22 @@ class HttpUpstream:
         self._pools: dict[tuple[str, str, int], _Pool] = {}
         self._heads: dict[tuple[str, str, tuple[tuple[bytes, bytes], ...], str], tuple[_Pool, bytes]] = {}
         self._limits: dict[tuple[str, str, int], int] = {}
+        self.private: frozenset[str] = frozenset()
+        """Hosts whose names may lead into a private network."""
         self.opened = 0
         self.reused = 0
         self.retried = 0
         self.waited = 0
         self.cancelled = 0
         self.failed = 0
-        self.configure(connections or {})
+        self.configure(connections or {}, private)
 
-    def configure(self, connections: Mapping[str, int]) -> None:
-        """Take new bounds and forget resolved secrets; exchanges under way go on. Call at each reload."""
+    def configure(self, connections: Mapping[str, int], private: Collection[str] = ()) -> None:
+        """Take new bounds and forget resolved secrets; exchanges under way go on. Call at each reload.
+
+        `private` are base URLs whose host may resolve to addresses of a private network.
+        """
+        self.private = frozenset(_origin(base_url)[0][1] for base_url in private)
         limits: dict[tuple[str, str, int], int] = {}
         for base_url, limit in connections.items():
             origin = _origin(base_url)[0]
@@ -356,7 +363,8 @@ class _Pool:
         with _mapped("dns"):
             async with asyncio.timeout(max(0.0, deadline - monotonic())):
                 addresses = await self._addresses(host, port)
-        allowed = [address for address in addresses if refusal(address, host) is None]
+        private = host in self._client.private
+        allowed = [address for address in addresses if refusal(address, host, private=private) is None]
         if not allowed:
             raise fault("address_refused")
         tls = self._client._tls if scheme == "https" else None

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from lizi import __version__
 from lizi.audit import Chain
 from lizi.callers import CallerBook, KeyRecord
-from lizi.config import Config, build_house
+from lizi.config import Config, both_routes, build_house, shut
 from lizi.edge.channel import (
     Answers,
     Applied,
@@ -38,6 +38,7 @@ from lizi.edge.channel import (
     MetricsWanted,
     Pulse,
     Ready,
+    States,
     Stop,
 )
 from lizi.edge.journal import Journal
@@ -51,7 +52,8 @@ from lizi.edge.traces import Traces
 from lizi.edge.upstream import HttpUpstream
 from lizi.errors import LiziError
 from lizi.house import House, Ports
-from lizi.routing import Health
+from lizi.routing import Traffic
+from lizi.types import PartnerState
 
 __all__ = ["Worker", "main"]
 
@@ -92,13 +94,14 @@ class Worker:
             generation = await self._first
         self.base_dir = Path(generation.base_dir)
         self.config = generation.config
-        self.health = Health(self.config.routing)
+        self.traffic = Traffic(self.config.routing, self.config.server.workers)
         self.telemetry = self._start_telemetry()
         self.limits = OwnerLimits(self.channel.send, self.clock)
         self.journal = self._start_journal()
         try:
-            self.upstream = HttpUpstream(self._secret, connections=self._connections(generation))
+            self.upstream = HttpUpstream(self._secret, connections=self._connections(generation), private=_private(generation.config))
             self.house = self._house(generation)
+            self._follow(generation)
             ports = Ports(
                 upstream=self.upstream,
                 limits=self.limits,
@@ -214,9 +217,11 @@ class Worker:
             config,
             generation.keys,
             idempotency_key=generation.idempotency_key,
-            health=self.health,
+            traffic=self.traffic,
             base_urls=generation.base_urls,
             at=self.clock.now(),
+            states=generation.states,
+            state_keys=generation.state_keys,
         )
 
     @staticmethod
@@ -230,8 +235,6 @@ class Worker:
 
     def _apply(self, generation: Generation) -> None:
         before: Config = self.config
-        if generation.config.routing != before.routing:
-            self.health = Health(generation.config.routing)
         house = self._house(generation)
         self.config = generation.config
         try:
@@ -239,8 +242,22 @@ class Worker:
         except LiziError:
             self.config = before
             raise
-        self.upstream.configure(self._connections(generation))
+        self.upstream.configure(self._connections(generation), _private(generation.config))
+        self.traffic.settings = generation.config.routing
+        self.traffic.keep(target for route in house.synthetic_routes.values() for target in route.targets)
+        self._follow(generation)
         self._swap(house)
+
+    def _follow(self, generation: Generation) -> None:
+        """`generation` is what serves. Whom it shuts out gets nothing new, whatever an exchange under way began with."""
+        self._generation = generation
+        self.traffic.shut = shut(generation.config, generation.states)
+
+    def _move(self, states: dict[str, PartnerState]) -> None:
+        generation = replace(self._generation, states=states)
+        users, synthetic = both_routes(generation.config, generation.base_urls, self.clock.now(), states)
+        self._follow(generation)
+        self._swap(replace(self.house, routes=users, synthetic_routes=synthetic))
 
     def _swap(self, house: House) -> None:
         self.house = house
@@ -267,6 +284,9 @@ class Worker:
             self._keys |= {record.key_id: record for record in message.keys}
             self._swap(replace(self.house, callers=CallerBook(self._keys.values())))
             self.channel.send(Applied(message.change))
+        elif isinstance(message, States):
+            self._move(message.states)
+            self.channel.send(Applied(message.change))
         elif isinstance(message, MetricsWanted):
             self.channel.send(Metrics(message.id, pack(self._numbers())))
         elif isinstance(message, Metrics):
@@ -292,7 +312,8 @@ class Worker:
             due = loop.time() + _PULSE_S
             await asyncio.sleep(_PULSE_S)
             late_ms = (loop.time() - due) * 1000
-            self.channel.send(Pulse(self.limits.in_flight, late_ms, dict(self.health.snapshot(self.clock.monotonic()))))
+            now = self.clock.monotonic()
+            self.channel.send(Pulse(self.limits.in_flight, late_ms, dict(self.traffic.trouble(now)), self.traffic.views(now)))
 
     # --- numbers ---
 
@@ -315,6 +336,13 @@ class Worker:
             "lizi_journal_waiting": journal.waiting,
             "lizi_journal_committed_total": journal.committed,
             "lizi_journal_failures_total": journal.failures,
+            "lizi_lanes_full_total": self.traffic.full,
+            "lizi_retries_total": self.traffic.retries,
+            "lizi_retries_refused_total": self.traffic.retries_refused,
+            **{
+                f'lizi_partner_alarms_total{{partner="{partner}",cause="{cause}"}}': count
+                for (partner, cause), count in self.traffic.alarms.items()
+            },
         }
 
     async def _all_metrics(self) -> tuple[str, bytes]:
@@ -354,6 +382,11 @@ class Worker:
             _LOG.error("records not written", extra={"lost": lost})
         self.channel.close()
         self.telemetry.close()
+
+
+def _private(config: Config) -> list[str]:
+    """Addresses of partners whose names may lead into a private network."""
+    return [partner.base_url for partner in config.partners.values() if partner.private_network and partner.base_url]
 
 
 def _tell_of_store(trouble: str | None) -> None:

@@ -26,7 +26,7 @@ def demand(
     input_tokens = estimate_request(request, prices.estimator)
     output_tokens = request.max_output_tokens or default_output_tokens
     money_micros = prices.worst_cost_micros(input_tokens, output_tokens, [target.price_key for target in targets], at)
-    return Demand(tokens=input_tokens + output_tokens, money_micros=money_micros, streams=int(stream))
+    return Demand(tokens=input_tokens + output_tokens, money_micros=money_micros, streams=int(stream), input_tokens=input_tokens)
 
 
 def output_limit(request: ChatRequest, target: Target, default_output_tokens: int, prices: PriceBook) -> int:

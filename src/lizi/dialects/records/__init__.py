@@ -108,7 +108,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     family: Annotated[Family, Meta(description="code that speaks to it: the protocol that the record changes")] = "openai_chat"
     addresses: Annotated[dict[str, str], Meta(description="region → base URL, up to and including the version segment")] = {}
     key: Annotated[str, Meta(description="what its credentials look like, for people; never one")] = ""
-    read: Annotated[date | None, Meta(description="when its documents were last read")] = None
+    read: Annotated[date | None, Meta(description="the day of the notes that it was written from")] = None
     sources: Annotated[tuple[str, ...], Meta(description="the pages that were read")] = ()
     notes: Annotated[tuple[str, ...], Meta(description="what an operator should know")] = ()
     unverified: Annotated[tuple[str, ...], Meta(description="what the documents leave open, or was taken from third parties")] = ()

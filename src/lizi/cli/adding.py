@@ -1,0 +1,124 @@
+"""`lizi partner add`: writes a partner into the configuration, and its model into a logical one.
+
+Never writes a secret, only its reference; never touches a file that would not load afterwards: the new text is
+checked whole before it takes the old one's place, at once and with the old one's permissions. Keeps comments and
+order. A partner that is added begins as a candidate: users' traffic goes to it when it is made active.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from lizi.cli.output import USAGE, Output
+from lizi.config import built_in, parse
+from lizi.dialects.records import known
+from lizi.errors import ConfigError
+
+__all__ = ["add"]
+
+
+def add(
+    output: Output,
+    config_path: Path,
+    name: str,
+    *,
+    dialect: str,
+    credential: str,
+    model: str,
+    logical: str,
+    region: str | None,
+    base_url: str | None,
+    first: bool,
+    free: bool,
+) -> None:
+    """Add partner `name` and its `model` as a target of `logical`, last in its list or first; ends with what to do next."""
+    import tomlkit
+
+    try:
+        text = config_path.read_text(encoding="utf-8") if config_path.exists() else ""
+        tree: Any = tomlkit.parse(text)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        output.fail(
+            f"{config_path} can't be read: {type(error).__name__}.", hint="'lizi config check' says what is wrong with it.", code=USAGE
+        )
+    own = tree.get("records", {})
+    if dialect not in built_in() and dialect not in own:
+        names = ", ".join([*built_in(), *own])
+        hint = f"Use one of {names}, or write [records.{dialect}]."
+        output.fail(f"There is no record '{dialect}'.", hint=hint, code=USAGE, error="usage")
+    if name in tree.get("partners", {}):
+        output.fail(f"The configuration has a partner '{name}' already.", hint="Change it there, or take another name.", code=USAGE)
+    record = built_in().get(dialect)
+    addresses = record.addresses if record is not None else {}
+    region, base_url = _place(output, dialect, addresses, region, base_url)
+    entry = known(record, model, time.time()) if record is not None else None
+
+    partner = tomlkit.table()
+    partner.update({"dialect": dialect, "base_url": base_url, "credential": credential, "region": region, "state": "candidate"})
+    tree.setdefault("partners", tomlkit.table(is_super_table=True))[name] = partner
+    target = tomlkit.inline_table()
+    target.update({"partner": name, "model": model})
+    if logical in tree.setdefault("models", tomlkit.table(is_super_table=True)):
+        targets = tree["models"][logical]["targets"]
+        targets.insert(0, target) if first else targets.append(target)
+    else:
+        made = tomlkit.table()
+        targets = tomlkit.array()
+        targets.append(target)
+        made["targets"] = targets
+        tree["models"][logical] = made
+    if free:
+        tree.setdefault("metering", tomlkit.table())["unpriced"] = "free"
+    _keep(output, config_path, tomlkit.dumps(tree), name, model)
+
+    said = {
+        "partner": name,
+        "dialect": dialect,
+        "base_url": base_url,
+        "region": region,
+        "credential": credential,
+        "model": model,
+        "logical": logical,
+        "state": "candidate",
+        "capabilities": sorted(entry.capabilities) if entry is not None else [],
+        "known": entry is not None,
+    }
+    output.data(said, lambda console: console.print(f"[bold]{name}[/bold] is in {config_path}: {logical} → {model} at {base_url}"))
+    if entry is None:
+        output.say(f"[bold]note:[/bold] no record knows {model}: give its capabilities in the target if it takes images, tools or schemas.")
+    output.say(f"Next: 'lizi config check', reload the service (SIGHUP), 'lizi partner ping {name}', then make it active.")
+
+
+def _place(output: Output, dialect: str, addresses: dict[str, str], region: str | None, base_url: str | None) -> tuple[str, str]:
+    """Region and address: as given, else the record's."""
+    if base_url is not None:
+        return region or next((place for place, url in addresses.items() if url == base_url), "unknown"), base_url
+    if region is None and len(addresses) == 1:
+        region = next(iter(addresses))
+    if region not in addresses:
+        places = ", ".join(addresses)
+        hint = f"Give --region ({places}) or --base-url." if places else "Give --base-url."
+        output.fail(f"It is not clear where '{dialect}' should be asked.", hint=hint, code=USAGE, error="usage")
+    return region, addresses[region]
+
+
+def _keep(output: Output, path: Path, text: str, name: str, model: str) -> None:
+    """Whole or not at all."""
+    try:
+        parse(text, time.time(), source=path.name)
+    except ConfigError as error:
+        hint = error.hint
+        if "price" in error.message:
+            hint = f'Add [[metering.prices]] with key = "{name}/{model}", or give --free where nothing is charged.'
+        output.fail(f"With this partner the file would not load, so it was not touched: {error.message}", hint=hint, error=error.code)
+    partial = path.with_name(f".{path.name}.partial")
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)

@@ -1,0 +1,123 @@
+"""`lizi partner move` and `history`: a partner's life, changed and read.
+
+Through the running service, where a move acts on every worker before the command returns, or on the store while
+none runs. Each move is a record of the audit chain: who, when, why, for good.
+"""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from lizi import __version__
+from lizi.cli.output import USAGE, Output
+from lizi.cli.running import House
+from lizi.types import Standing
+
+__all__ = ["history", "move", "standings"]
+
+
+def move(output: Output, config_path: Path, name: str, state: str, *, why: str, by: str | None, force: bool) -> None:
+    """Move a partner to `state`; says on how many workers it acts."""
+    house = House(config_path)
+    who = by or _user()
+    service = house.running()
+    if service is not None:
+        done = service.ask("POST", f"/partners/{name}/move", {"state": state, "by": who, "why": why, "force": force})
+    else:
+        if name not in house.config.partners:
+            known = ", ".join(house.config.partners) or "none yet"
+            output.fail(f"There is no partner '{name}'.", hint=f"The configuration has: {known}.", code=USAGE, error="usage")
+        done = {**msgspec.structs.asdict(_alone(house, name, state, by=who, why=why, force=force)), "landing": None}
+    landing = done["landing"]
+    where = "from the next start" if landing is None else f"on {landing['workers']} workers after {landing['elapsed_ms']:.0f} ms"
+    output.data(done, lambda console: console.print(f"[bold]{name}[/bold]: {done['came_from']} → [bold]{done['state']}[/bold], {where}"))
+    if done["state"] == "retired":
+        output.say("[dim]No new attempt goes there; what is under way ends as it began.[/dim]")
+
+
+def _alone(house: House, name: str, state: str, *, by: str, why: str, force: bool) -> Standing:
+    """In the store of a service that does not run, with a chain of this command's own."""
+    from lizi.audit import Chain
+    from lizi.edge.book import Book
+    from lizi.edge.journal import HouseChain
+    from lizi.edge.keyring import Keyring
+    from lizi.edge.partners import check_left
+    from lizi.edge.runtime import SystemClock
+
+    clock = SystemClock()
+
+    async def work(book: Book) -> Standing:
+        first = None
+        if name not in book.standings:
+            words = "first seen in the configuration"
+            state_then = house.config.partners[name].state
+            first = Standing(partner=name, state=state_then, at=clock.now(), by="configuration", why=words)
+            book.standings[name] = first
+        now = {partner: standing.state for partner, standing in book.standings.items()}
+        made = book.moved(name, state, at=clock.now(), by=by, why=why)
+        if not force:
+            check_left(house.config, now, made)
+        keyring = Keyring.open(house.data_dir / "keyring", clock.now())
+        chain = Chain(boot=clock.new_id(""), worker=0, config_hash=house.config.hash, version=__version__, started_at=clock.now())
+        own = await book.run(lambda store: HouseChain(store, chain, keyring))
+        if first is not None:
+            await book.move(own, first)
+        await book.move(own, made)
+        await book.run(lambda _: own.checkpoint(clock.now()))
+        return made
+
+    return house.alone(work)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
+def standings(house: House) -> dict[str, dict[str, Any]]:
+    """Each partner's last move, from the running service or the store; empty for one that neither knows."""
+    service = house.running()
+    if service is not None:
+        seen = service.ask("GET", "/status")["partners"]
+        return {name: partner["standing"] for name, partner in seen.items() if partner.get("standing")}
+    if not house.store_path.exists():
+        return {}
+    from lizi.edge.store import Store
+
+    with Store.open(house.store_path, read_only=True) as store:
+        return {move.partner: msgspec.to_builtins(move) for move in store.partner_moves()}
+
+
+def history(output: Output, config_path: Path, name: str) -> None:
+    """Every move of a partner, oldest first."""
+    house = House(config_path)
+    service = house.running()
+    if service is not None:
+        moves: list[dict[str, Any]] = service.ask("GET", f"/partners/{name}/history")["moves"]
+    elif house.store_path.exists():
+        from lizi.edge.store import Store
+
+        with Store.open(house.store_path, read_only=True) as store:
+            moves = [msgspec.to_builtins(move) for move in store.partner_moves() if move.partner == name]
+    else:
+        moves = []
+    zone = ZoneInfo(house.config.metering.time_zone)
+    shown = [
+        {
+            "when": datetime.fromtimestamp(move["at"], zone).strftime("%Y-%m-%d %H:%M"),
+            "from": move["came_from"] or "",
+            "to": move["state"],
+            "by": move["by"],
+            "why": move["why"],
+        }
+        for move in moves
+    ]
+    output.table(moves, shown=shown, empty=f"Nothing is known of '{name}' yet: it is introduced at the service's next start.")

@@ -1,0 +1,88 @@
+"""The supervisor's part in the life of partners: introduce, move, warn.
+
+Each move is on disk and in the audit chain before any worker hears of it, so that a crash can't bring a retired
+partner back. Never moves one by itself. What is under way ends as it began (law 10).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from lizi.config import Config, critical
+from lizi.edge.fleet import Landing
+from lizi.errors import InvalidRequest
+from lizi.types import PartnerState, Standing
+
+if TYPE_CHECKING:
+    from lizi.edge.supervisor import Supervisor
+
+__all__ = ["ENOUGH_PARTNERS", "check_left", "critical_words", "introduce", "move", "states"]
+
+_LOG = logging.getLogger("lizi.partners")
+ENOUGH_PARTNERS = 2
+"""With one, its failure is ours."""
+
+
+def states(supervisor: Supervisor) -> dict[str, PartnerState]:
+    """Where each partner that has ever been here stands."""
+    return {name: standing.state for name, standing in supervisor.book.standings.items()}
+
+
+async def introduce(supervisor: Supervisor, config: Config) -> None:
+    """Record where partners begin that the store doesn't know, as the configuration says; warn where too few are active."""
+    book = supervisor.book
+    for name, partner in config.partners.items():
+        if name not in book.standings:
+            why = "first seen in the configuration"
+            first = Standing(partner=name, state=partner.state, at=supervisor.clock.now(), by="configuration", why=why)
+            await book.move(supervisor.chain, first)
+    words = critical_words(config, states(supervisor))
+    if words:
+        # Also to people who start it by hand: a line among a thousand JSON lines can be overlooked.
+        sys.stderr.write("\n".join(["", *words, ""]) + "\n")
+    for name, partners in critical(config, states(supervisor)).items():
+        if len(partners) < ENOUGH_PARTNERS:
+            _LOG.warning("critical without a second active partner", extra={"feature": name, "count": len(partners)})
+
+
+def critical_words(config: Config, now: dict[str, PartnerState]) -> list[str]:
+    """What an operator must not overlook, a line each; empty when all that is critical has two active partners."""
+    lines = []
+    for name, partners in critical(config, now).items():
+        if len(partners) < ENOUGH_PARTNERS:
+            left = f"only '{partners[0]}'" if partners else "nobody"
+            lines.append(f"WARNING: '{name}' is marked critical and {left} can answer it: one failure and it is gone.")
+    if lines:
+        lines.append("Add a partner ('lizi partner add'), examine it, and make it active ('lizi partner move').")
+    return lines
+
+
+def check_left(config: Config, now: dict[str, PartnerState], standing: Standing) -> None:
+    """Raise `InvalidRequest` when a move leaves something critical with fewer than two active partners, and with fewer than before."""
+    before, after = critical(config, now), critical(config, now | {standing.partner: standing.state})
+    lost = [what for what, partners in after.items() if len(partners) < min(ENOUGH_PARTNERS, len(before[what]))]
+    if lost:
+        raise InvalidRequest(
+            f"{', '.join(lost)} would have fewer than {ENOUGH_PARTNERS} active partners.",
+            code="invalid_request",
+            param="state",
+            hint="Make another partner active first, or say --force.",
+        )
+
+
+async def move(supervisor: Supervisor, name: str, wanted: str, *, by: str, why: str, force: bool) -> tuple[Standing, Landing]:
+    """Move a partner; it acts on all workers when this returns. Held under the supervisor's lock for changes.
+
+    Raises `InvalidRequest` for a move that is not allowed, and, without `force`, for one that leaves something
+    critical with fewer than two active partners.
+    """
+    book, now = supervisor.book, states(supervisor)
+    standing = book.moved(name, wanted, at=supervisor.clock.now(), by=by, why=why)
+    if not force:
+        check_left(supervisor.config, now, standing)
+    await book.move(supervisor.chain, standing)
+    landing = await supervisor.land_states()
+    _LOG.warning("partner moved", extra={"partner": name, "reason": standing.state})
+    return standing, landing
