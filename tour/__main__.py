@@ -7,9 +7,9 @@ import sys
 
 from rich.console import Console
 
-from tour import first_request
+from tour import first_request, swap
 
-SCENES = (first_request.play,)
+SCENES = (first_request.play, swap.play)
 
 
 def main() -> int:

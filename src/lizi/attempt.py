@@ -144,7 +144,7 @@ class Asking:
         """What the device should bring back beside this turn, if its partner gave anything and it is not too much."""
         opened, memory = self._opened, self._memory
         carrier = opened.house.carrier
-        if carrier is None or memory is None:
+        if carrier is None or memory is None or (self.attempt.target.facts.replay == "tool_loop" and not memory.called):
             return None
         thoughts, exchange = memory.thoughts(self.attempt.target.partner), opened.exchange
         sealed = None

@@ -166,6 +166,11 @@ class Memory:
                 self._calls.setdefault(event.index, [event.name or ""]).append(event.arguments)
 
     @property
+    def called(self) -> bool:
+        """The turn calls tools."""
+        return bool(self._calls)
+
+    @property
     def too_long(self) -> bool:
         """There was more than may be carried."""
         return self._size > LIMIT_BYTES

@@ -21,12 +21,16 @@ from lizi.features import FEATURES, Answer
 from lizi.features.structured import ladder
 from lizi.house import Arrival, House, Opened, Ports, Steps
 from lizi.metering import bill
+from lizi.metering.tokens import estimate_tokens
 from lizi.ports import Clock, Reply
 from lizi.types import ChatRequest, Claim, Demand, Event, Exchange, Fault, Final, Finish, Target, Text
 from lizi.wire.openai import decode_chat
 from lizi.wire.tasks import TaskRequest, decode_task
 
 __all__ = ["open", "serve"]
+
+_REPAIR_TOKENS = 512
+"""The words of a repair around what it quotes; the longest, a list of what a schema found wrong, has some 300."""
 
 
 def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
@@ -205,10 +209,17 @@ def _close(opened: Opened, ports: Ports) -> None:
 
 
 def _demand(opened: Opened) -> Demand:
-    """The most that the first ask can use at any target that may answer it."""
-    request, route = opened.first, opened.route
+    """The most that the exchange can be charged, whatever its plan asks, at any target that may answer it."""
+    request, route, prices = opened.first, opened.route, opened.house.prices
     at, targets = opened.exchange.started_at, route.able(request.needs)
-    return bill.demand(request, targets, route.default_output_tokens, opened.house.prices, at, stream=opened.exchange.stream)
+    plan = bill.ONE
+    if isinstance(opened.request, TaskRequest):
+        # A repair names the pieces that were lost: the writer's text once more at the most.
+        again = estimate_tokens(opened.request.text, prices.estimator) + _REPAIR_TOKENS
+        plan = bill.Asks(paid=FEATURES[opened.request.feature].asks(opened.request), repair_tokens=again)
+    elif opened.steps is not None:
+        plan = bill.Asks(repair_tokens=_REPAIR_TOKENS, quotes_answer=True)
+    return bill.demand(request, targets, route.default_output_tokens, prices, at, stream=opened.exchange.stream, plan=plan)
 
 
 def _wanted(opened: Opened, request: ChatRequest, demand: Demand) -> routing.Wanted:

@@ -14,7 +14,7 @@ __all__ = ["FEATURES", "Answer", "Feature"]
 
 FEATURES: Mapping[str, Feature] = {
     "writing.proofread": Feature(version=proofread.VERSION, plan=proofread.plan),
-    "writing.rewrite": Feature(version=rewrite.VERSION, plan=rewrite.plan),
+    "writing.rewrite": Feature(version=rewrite.VERSION, plan=rewrite.plan, asks=lambda request: request.candidates),
     "writing.transform": Feature(version=transform.VERSION, plan=transform.plan),
 }
 """Name → how it is done. Each name is also its path: `writing.proofread` is `/v1/writing/proofread`."""

@@ -39,6 +39,8 @@ class Feature(Struct, frozen=True, kw_only=True):
     version: str
     """Of its prompts and its checker together."""
     plan: Callable[[TaskRequest, str], Steps]
+    asks: Callable[[TaskRequest], int] = lambda request: 1
+    """How many answers of a plan may count, repaired ones once: what a reservation has to cover."""
 
 
 _FENCE = re.compile(r"\A```[\w-]*\n(.*?)\n?```\Z", re.DOTALL)

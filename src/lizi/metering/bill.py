@@ -8,25 +8,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from lizi.metering.prices import PriceBook
 from lizi.metering.tokens import estimate_request
 from lizi.types import Attempt, ChatRequest, Demand, Exchange, Target, Usage
 
-__all__ = ["answered", "charge", "demand", "output_limit"]
+__all__ = ["ONE", "Asks", "answered", "charge", "demand", "output_limit"]
 
 _PAID = {"ok": ("ok",), "cancelled": ("ok", "cancelled")}
 """Outcome of the exchange → outcomes of attempts that the app pays for: answers, and what a client
 that left had ordered and the partner taken; never an attempt that failed or was rejected."""
 
 
+class Asks(Struct, frozen=True, kw_only=True):
+    """How often a plan may ask and be paid for, and how much longer than the first a repair may be."""
+
+    paid: int = 1
+    repair_tokens: int = 0
+    quotes_answer: bool = False
+    """A repair shows the model the answer that was wrong."""
+
+
+ONE = Asks()
+"""A plain chat: one ask, nothing repaired."""
+
+
 def demand(
-    request: ChatRequest, targets: Iterable[Target], default_output_tokens: int, prices: PriceBook, at: float, *, stream: bool
+    request: ChatRequest,
+    targets: Iterable[Target],
+    default_output_tokens: int,
+    prices: PriceBook,
+    at: float,
+    *,
+    stream: bool,
+    plan: Asks = ONE,
 ) -> Demand:
-    """The most that one ask can use: the dearest of the targets that may answer it."""
+    """The most that an exchange can be charged: every ask of its plan at the dearest of the targets that may answer it.
+
+    An ask that is repaired is not charged, its repair is (`_PAID`): so a plan's paid asks are counted, each as large as its repair.
+    """
     input_tokens = estimate_request(request, prices.estimator)
     output_tokens = request.max_output_tokens or default_output_tokens
-    money_micros = prices.worst_cost_micros(input_tokens, output_tokens, [target.price_key for target in targets], at)
-    return Demand(tokens=input_tokens + output_tokens, money_micros=money_micros, streams=int(stream), input_tokens=input_tokens)
+    largest = input_tokens + plan.repair_tokens + (output_tokens if plan.quotes_answer else 0)
+    money_micros = plan.paid * prices.worst_cost_micros(largest, output_tokens, [target.price_key for target in targets], at)
+    return Demand(
+        tokens=plan.paid * (largest + output_tokens), money_micros=money_micros, streams=int(stream), input_tokens=input_tokens
+    )
 
 
 def output_limit(request: ChatRequest, target: Target, default_output_tokens: int, prices: PriceBook) -> int:

@@ -176,6 +176,8 @@ class FakeLimits:
         self.places = places
         self.refusal: Refused | None = None
         self.open: dict[int, Ticket] = {}
+        self.demands: list[Demand] = []
+        """What was reserved, in order."""
         self.settled: list[tuple[int, Usage, int, str]] = []
         self.mistakes: list[str] = []
         self.claims: dict[tuple[str, str], tuple[str, str]] = {}
@@ -201,6 +203,7 @@ class FakeLimits:
         self._ids += 1
         ticket = Ticket(id=self._ids, app=caller.app, demand=demand, reserved_at=0.0)
         self.open[ticket.id] = ticket
+        self.demands.append(demand)
         if key is not None and claim is not None:
             self.claims[key] = (claim.exchange_id, "open")
             self._claimed[ticket.id] = key

@@ -1,0 +1,190 @@
+"""Scene 2: the active partner is swapped in the middle of a stream load, then the next one dies at once.
+
+Two scripted partners on real sockets stand for two companies' clouds; they speak differently (one sends reasoning,
+one wants it elsewhere, their errors and limits differ). What the device gets must not show that anything happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lizi.testing import Behaviour, Partner
+from tour.service import Service
+
+__all__ = ["play"]
+
+CONFIG = """
+[server]
+listen = "127.0.0.1:0"
+workers = 2
+data_dir = "{data}"
+grace_ms = 0
+drain_ms = 2000
+
+[metering]
+unpriced = "free"
+
+[partners.north]
+dialect = "qwen"
+base_url = "{north}"
+[partners.south]
+dialect = "kimi"
+base_url = "{south}"
+state = "approved"
+[partners.third]
+dialect = "deepseek"
+base_url = "{third}"
+state = "approved"
+
+[models.assistant]
+critical = true
+targets = [
+    {{ partner = "north", model = "qwen-plus" }},
+    {{ partner = "south", model = "kimi-k3" }},
+    {{ partner = "third", model = "deepseek-v4" }},
+]
+"""
+RATE_PER_S, LOAD_S, SWAP_S, DEATH_S = 40.0, 6.0, 2.0, 4.2
+CHUNKS = 12
+
+
+@dataclass
+class Seen:
+    """One stream as its device saw it."""
+
+    at_s: float
+    status: int = 0
+    shapes: list[str] = field(default_factory=list)
+    """What each chunk is made of, values left out."""
+    text: str = ""
+    ended: bool = False
+    raw: bytes = b""
+
+
+async def play(console: Console) -> bool:
+    """The whole scene; whether every check held."""
+    console.rule("[bold]Scene 2 · a partner is swapped under load[/bold]")
+    checks: list[tuple[str, bool]] = []
+    words = "The harbour was quiet before the ships came in, and then it was not."
+    with tempfile.TemporaryDirectory(prefix="lizi-tour-") as name:
+        folder = Path(name)
+        slow = Behaviour(text=words, chunks=CHUNKS, interval_ms=40)
+        async with (
+            Partner(slow) as north,
+            Partner(Behaviour(text=words, chunks=CHUNKS, interval_ms=40, reasoning="The question is about a harbour.")) as south,
+            Partner(slow) as third,
+        ):
+            config = CONFIG.format(data=folder / "var", north=north.base_url, south=south.base_url, third=third.base_url)
+            service = Service(folder, config)
+            await service.start()
+            try:
+                _, made = await service.lizi("key", "create", "notes")
+                await _load(console, service, (north, south, third), made["key"], words, checks)
+            finally:
+                service.stop()
+    table = Table(show_header=False, box=None)
+    for what, held in checks:
+        table.add_row("[green]held[/green]" if held else "[bold red]BROKEN[/bold red]", what)
+    console.print(table)
+    return all(held for _, held in checks)
+
+
+async def _load(
+    console: Console, service: Service, partners: tuple[Partner, Partner, Partner], key: str, words: str, checks: list[tuple[str, bool]]
+) -> None:
+    north, south, third = partners
+    console.print(
+        f"\n{RATE_PER_S:.0f} streams a second for {LOAD_S:.0f} s. At {SWAP_S} s [bold]north[/bold] is retired and [bold]south[/bold] made "
+        f"active; at {DEATH_S} s south's process dies with every stream that it has not begun to answer."
+    )
+    began = time.monotonic()
+    moved: dict[str, Any] = {}
+
+    async def swap() -> None:
+        await asyncio.sleep(SWAP_S)
+        for partner in ("south", "third"):
+            await service.lizi("partner", "move", partner, "active", "--why", "tour: the next one")
+        code, done = await service.lizi("partner", "move", "north", "retired", "--why", "tour: swapped overnight")
+        moved.update(done, code=code, at_s=time.monotonic() - began)
+        moved["asked_then"] = north.requests_total
+
+    async def die() -> None:
+        await asyncio.sleep(DEATH_S)
+        # From here on it takes connections and drops them before a byte of its answer: nothing was released of those.
+        south.play(Behaviour(fault="close_before_headers"))
+
+    streams = [_stream(service, key, at_s / RATE_PER_S, began) for at_s in range(int(RATE_PER_S * LOAD_S))]
+    seen, _, _ = await asyncio.gather(asyncio.gather(*streams), swap(), die())
+    shapes = {tuple(one.shapes) for one in seen if one.ended}
+    late = [one for one in seen if one.at_s > moved["at_s"] + 0.05]
+    by_partner = {"north": north, "south": south, "third": third}
+    table = Table(title="who was asked", show_edge=False)
+    for column in ("partner", "requests", "state now"):
+        table.add_column(column)
+    _, rows = await service.lizi("partner", "list")
+    states = {row["partner"]: row["state"] for row in rows}
+    for partner_name, partner in by_partner.items():
+        table.add_row(partner_name, str(partner.requests_total), states[partner_name])
+    console.print(table)
+
+    whole = sum(one.ended and one.status == 200 and one.text == words for one in seen)
+    checks.append((f"no exchange failed at the device: {whole} of {len(seen)} came whole", whole == len(seen)))
+    checks.append((f"every stream is made of the same chunks, whoever answered: {len(shapes)} form", len(shapes) == 1))
+    landed = moved["code"] == 0 and moved["landing"]["elapsed_ms"] < 1000
+    checks.append((f"the move acted on both workers within a second ({moved['landing']['elapsed_ms']:.0f} ms)", landed))
+    unasked = north.requests_total == moved["asked_then"] or not late
+    checks.append(("nobody was sent to the old partner after it retired", unasked))
+    checks.append(("its streams ended as they began: it drained", not north.cancelled))
+    checks.append(("the third partner answered for the one that died", third.requests_total > 0 and south.requests_total > 0))
+    named = [word for word in ("qwen", "kimi", "deepseek", "north", "south", "third") if any(word.encode() in one.raw for one in seen)]
+    checks.append(("no partner's name or model in any byte that a device got", not named))
+    code, _ = await service.lizi("audit", "verify")
+    _, history = await service.lizi("partner", "history", "north")
+    checks.append(("the audit chain holds, and the swap with its reason stands in it", code == 0 and history[-1]["state"] == "retired"))
+
+
+async def _stream(service: Service, key: str, at_s: float, began: float) -> Seen:
+    """One device: asks at its time, reads to the end."""
+    await asyncio.sleep(max(0.0, began + at_s - time.monotonic()))
+    seen = Seen(at_s)
+    body = json.dumps({"model": "assistant", "messages": [{"role": "user", "content": "Tell me of the harbour."}], "stream": True}).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    try:
+        writer.write(head.encode() + body)
+        seen.raw = await asyncio.wait_for(reader.read(-1), 20)
+    finally:
+        writer.close()
+    seen.status = int(seen.raw.split(b" ", 2)[1])
+    for line in seen.raw.split(b"\n"):
+        if line.startswith(b"data: [DONE]"):
+            seen.ended = True
+        elif line.startswith(b"data: "):
+            chunk = json.loads(line[6:])
+            shape = _shape(chunk)
+            if not seen.shapes or seen.shapes[-1] != shape:
+                seen.shapes.append(shape)
+            seen.text += (chunk["choices"][0]["delta"].get("content") or "") if chunk.get("choices") else ""
+    return seen
+
+
+def _shape(value: Any) -> str:
+    """Keys and kinds; of `model` and `finish_reason` the value as well, since a device acts on those."""
+    if isinstance(value, dict):
+        told = ("model", "finish_reason", "object")
+        return "{" + ",".join(f"{name}={inner}" if name in told else f"{name}:{_shape(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_shape(item) for item in value) + "]"
+    return type(value).__name__
