@@ -59,6 +59,7 @@ __all__ = ["Worker", "main"]
 
 _LOG = logging.getLogger("lizi.worker")
 _PULSE_S = 1.0
+_DAY_S = 86_400
 _FIRST_WORD_S = 10.0
 """The first generation lies in the channel already; a supervisor that hasn't sent it by then is stuck."""
 _LAST_RECORDS_S = 1.5
@@ -213,13 +214,19 @@ class Worker:
             if not partner.embedded:
                 self._secret(partner.credential)
         self._keys = {record.key_id: record for record in generation.keys}
+        house = self._house_at(generation, self.clock.now())
+        self._generation = generation
+        return house
+
+    def _house_at(self, generation: Generation, at: float) -> House:
+        self._day = int(at // _DAY_S)
         return build_house(
-            config,
+            generation.config,
             generation.keys,
             idempotency_key=generation.idempotency_key,
             traffic=self.traffic,
             base_urls=generation.base_urls,
-            at=self.clock.now(),
+            at=at,
             states=generation.states,
             state_keys=generation.state_keys,
         )
@@ -235,12 +242,13 @@ class Worker:
 
     def _apply(self, generation: Generation) -> None:
         before: Config = self.config
+        serving = self._generation
         house = self._house(generation)
         self.config = generation.config
         try:
             self._load_certificate()
         except LiziError:
-            self.config = before
+            self.config, self._generation = before, serving
             raise
         self.upstream.configure(self._connections(generation), _private(generation.config))
         self.traffic.settings = generation.config.routing
@@ -258,6 +266,13 @@ class Worker:
         users, synthetic = both_routes(generation.config, generation.base_urls, self.clock.now(), states)
         self._follow(generation)
         self._swap(replace(self.house, routes=users, synthetic_routes=synthetic))
+
+    def _begin_day(self) -> None:
+        """Records of partners have dates: on a new day (UTC) the targets are made anew, all else stays."""
+        at = self.clock.now()
+        if int(at // _DAY_S) != self._day:
+            house = self._house_at(self._generation, at)
+            self._swap(replace(self.house, routes=house.routes, synthetic_routes=house.synthetic_routes))
 
     def _swap(self, house: House) -> None:
         self.house = house
@@ -311,6 +326,7 @@ class Worker:
         while True:
             due = loop.time() + _PULSE_S
             await asyncio.sleep(_PULSE_S)
+            self._begin_day()
             late_ms = (loop.time() - due) * 1000
             now = self.clock.monotonic()
             self.channel.send(Pulse(self.limits.in_flight, late_ms, dict(self.traffic.trouble(now)), self.traffic.views(now)))
