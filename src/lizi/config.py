@@ -416,6 +416,11 @@ def _check(config: Config, source: str, at: float) -> None:
             path = f"$.models.{name}.targets[{number}]"
             if target.partner not in config.partners:
                 refuse(f"{path}.partner", f"there is no partner '{target.partner}'", "Add [partners.…] or mend the name.")
+            entry = known(record_of(config, target.partner), target.model, at)
+            region = config.partners[target.partner].region
+            if entry is not None and entry.regions and region not in entry.regions:
+                offered = ", ".join(entry.regions)
+                refuse(f"{path}.model", f"the record says that '{target.model}' is not offered in '{region}'", f"It is in {offered}.")
             key = _price_key(config, target, at)
             # A key that has a price now has one at every later time: a settlement can't fail for want of it.
             book.check((key,), at)

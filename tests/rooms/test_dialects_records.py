@@ -142,6 +142,19 @@ def test_a_dialect_that_no_record_has_is_named_with_its_path() -> None:
     assert caught.value.param == "$.records.acme"
 
 
+def test_an_answer_is_asked_for_no_longer_than_the_model_gives_and_only_where_it_is_offered() -> None:
+    text = (
+        '[records.acme]\ntitle = "Acme"\n[[records.acme.models]]\nmodel = "acme-7"\nsince = 2026-01-01\noutput_tokens = 100\n'
+        'regions = ["cn"]\n[partners.p]\nbase_url = "https://p.test/v1"\ndialect = "acme"\nregion = "{}"\n[metering]\nunpriced = "free"\n'
+        '[models.m]\ntargets = [{{ partner = "p", model = "acme-7" }}]'
+    )
+    record = parse(text.format("cn"), NOW).records["acme"]
+    assert on_day(record, "acme-7", NOW).clamp == {"max_tokens": (1, 100)}
+    with pytest.raises(ConfigError, match="not offered in 'us'") as caught:
+        parse(text.format("us"), NOW)
+    assert caught.value.param == "$.models.m.targets[0].model"
+
+
 def test_the_base_has_no_facts_so_that_nothing_is_looked_at() -> None:
     assert on_day(built_in()["openai_chat"], "any", NOW) == BASE
 

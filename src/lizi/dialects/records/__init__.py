@@ -162,6 +162,9 @@ def on_day(record: Record, model: str, at: float) -> Facts:
     entry = known(record, model, at)
     for differences in (record.dialect, entry.dialect if entry is not None else _NOTHING):
         facts = _changed(facts, differences)
+    if entry is not None and entry.output_tokens is not None:
+        # A longer answer than the model gives is refused by some partners: asked for as long as it can be.
+        facts = replace(facts, clamp=facts.clamp | {"max_tokens": (1, entry.output_tokens)})
     return facts
 
 
