@@ -15,6 +15,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 Row = dict[str, Any]
+OF_BASE = 1.3  # a dialect that costs more than a third extra would be felt in the number of cores
 NOISY = 0.05  # share of the gateway's core that went to others
 
 
@@ -338,6 +339,26 @@ def _number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}"
 
 
+def dialects(path: Path) -> str:
+    """What a chunk costs in each dialect beside the base; empty while that was never measured."""
+    if not path.exists():
+        return ""
+    tree = json.loads(path.read_text())
+    rows = tree["dialects"]
+    lines = [
+        [name, _number(row["cpu_us_per_chunk"], 2), f"{row['of_base']:.2f}×", "met" if row["of_base"] <= OF_BASE else "**missed**"]
+        for name, row in rows.items()
+    ]
+    return "\n\n".join(
+        [
+            "\n## Dialects",
+            f"From `results/{path.name}`, {tree['started_at']}, by `benchmarks/dialects.py`: one chunk from the partner's bytes to the "
+            f"device's bytes, without sockets, rounds interleaved. Wanted: at most {OF_BASE}× the base (`openai_chat`).",
+            _table(["dialect", "CPU µs per chunk", "of the base", ""], lines),
+        ]
+    ) + "\n"
+
+
 def newest(here: Path) -> Path:
     """The newest full run; its name holds the date."""
     found = sorted(path for path in (here / "results").glob("versus-*.json") if "quick" not in path.name)
@@ -352,7 +373,7 @@ def render(here: Path = HERE) -> None:
     results = Results(json.loads(path.read_text()))
     for name, picture in pictures(results).items():
         (here / "results" / name).write_text(picture)
-    (here / "README.md").write_text(page(results, path.name))
+    (here / "README.md").write_text(page(results, path.name) + dialects(here / "results" / "dialects.json"))
 
 
 if __name__ == "__main__":

@@ -230,6 +230,8 @@ async def memory_streams(running: Running, *, first: int, second: int) -> Figure
     )
     run = await run_open(running.target, plan, options)
     held = sum(record.t_first_content is not None for record in run.records)
+    if len(sizes) < 3:  # all streams ended before the second look
+        raise RuntimeError(f"no stream stood long enough to be weighed: {dict(Counter(record.outcome for record in run.records))}")
     return {
         "held": held,
         "asked": second,

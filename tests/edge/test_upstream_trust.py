@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from lizi.edge.addresses import refusal
 from lizi.edge.upstream import HttpUpstream
@@ -119,6 +120,18 @@ async def test_a_name_that_the_maker_allowed_may_lead_into_the_house_but_never_t
         client.configure({}, ["http://partner.example:9/v1"])
         assert (await failure(client, call_of("http://partner.example:9/v1/x"))).internal == "address_refused"
         assert (await failure(client, call_of("http://other.example:9/v1/x"))).internal == "address_refused"
+
+
+async def test_a_key_goes_into_the_header_that_its_partner_wants_and_into_no_other() -> None:
+    async with Partner(capture=2) as partner, client_of() as client:
+        call = call_of(partner.base_url)
+        await read_all(client, call)
+        await read_all(client, replace(call, authorization="x-api-key"))
+        first, second = partner.requests
+        assert first.headers["authorization"].startswith("Bearer ") and "x-api-key" not in first.headers
+        assert second.headers["x-api-key"] == first.headers["authorization"].removeprefix("Bearer ")
+        assert "authorization" not in second.headers
+        assert (await failure(client, replace(call, headers=((b"x-api-key", b"mine"),)))).internal == "bad_call"
 
 
 async def test_localhost_tries_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,10 +71,17 @@ def line(event: Event) -> Any:
     return {name: msgspec.to_builtins(event)}
 
 
-@pytest.mark.parametrize("reply", sorted(path.name for path in (HERE / "replies").iterdir()))
-@pytest.mark.parametrize("dialect", DIALECTS)
+REPLIES = {"openai_chat": HERE / "replies", "anthropic": HERE / "replies.anthropic"}
+"""Family → what its partners send."""
+
+
+def test_every_family_has_replies_here() -> None:
+    assert REPLIES.keys() == DIALECTS.keys()
+
+
+@pytest.mark.parametrize(("dialect", "reply"), [(name, path.name) for name, folder in REPLIES.items() for path in sorted(folder.iterdir())])
 def test_a_reply_as_events_and_as_the_device_gets_it(dialect: str, reply: str) -> None:
-    raw = (HERE / "replies" / reply).read_bytes()
+    raw = (REPLIES[dialect] / reply).read_bytes()
     kind = "text/event-stream" if reply.endswith(".sse") else "application/json"
     reader = DIALECTS[dialect].Reader(True, 200, {"content-type": kind}, target(dialect, "strict"))
     events = reader.feed(raw) + reader.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from lizi.dialects import openai_chat
+from lizi.dialects import anthropic, openai_chat
 from lizi.types import Call, ChatRequest, Event, Target
 
 __all__ = ["DIALECTS", "Dialect", "ReplyReader"]
@@ -41,5 +41,5 @@ class Dialect(Protocol):
         ...
 
 
-DIALECTS: dict[str, Dialect] = {"openai_chat": openai_chat}
+DIALECTS: dict[str, Dialect] = {"openai_chat": openai_chat, "anthropic": anthropic}
 """By the name that a target carries."""

@@ -16,14 +16,14 @@ from lizi.dialects.classes import classify
 from lizi.dialects.openai_chat_reader import Reader
 from lizi.types import BASE, Call, ChatRequest, Facts, Json, JsonSchemaFormat, Target
 
-__all__ = ["Reader", "classify", "effort", "encode"]
+__all__ = ["OBJECT", "SCHEMA", "Reader", "classify", "effort", "encode", "rung"]
 
 # The wall adds host, length, credential and what it needs for its own framing.
 _HEADERS_STREAM = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"))
 _HEADERS_WHOLE = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 
-_OBJECT = "Answer with one JSON object and nothing else: no other words, no code fence."
-_SCHEMA = "Answer with JSON that this JSON Schema accepts, and nothing else: no other words, no code fence.\n"
+OBJECT = "Answer with one JSON object and nothing else: no other words, no code fence."
+SCHEMA = "Answer with JSON that this JSON Schema accepts, and nothing else: no other words, no code fence.\n"
 
 _json = msgspec.json.Encoder().encode
 
@@ -212,7 +212,7 @@ def _add_tools(body: dict[str, Json], request: ChatRequest, target: Target) -> N
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
-def _rung(request: ChatRequest, target: Target) -> Rung:
+def rung(request: ChatRequest, target: Target) -> Rung:
     """The highest rung that the target can and the request still wants (api.md §4.6)."""
     wants_schema = isinstance(request.response_format, JsonSchemaFormat)
     if wants_schema and request.format_floor == "json_schema" and "json_schema" in target.capabilities:
@@ -225,13 +225,13 @@ def _rung(request: ChatRequest, target: Target) -> Rung:
 def _add_format(body: dict[str, Json], request: ChatRequest, target: Target) -> None:
     asked = request.response_format
     schema = asked if isinstance(asked, JsonSchemaFormat) else None
-    rung = _rung(request, target)
-    if rung == "json_schema" and schema is not None:
+    reached = rung(request, target)
+    if reached == "json_schema" and schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": schema.name, "strict": True, "schema": schema.schema}}
         return
-    if rung == "json_object":
+    if reached == "json_object":
         body["response_format"] = {"type": "json_object"}
-    _instruct(body["messages"], _OBJECT if schema is None else _SCHEMA + _json(schema.schema).decode())
+    _instruct(body["messages"], OBJECT if schema is None else SCHEMA + _json(schema.schema).decode())
 
 
 def _instruct(messages: list[dict[str, Json]], text: str) -> None:

@@ -245,7 +245,7 @@ class Reader:
             events.append(Reasoning(thought))
         if delta.content:
             self._said = True
-            if self._tagged is None:
+            if self._tagged is None or (self._tagged.plain and "<" not in delta.content):
                 events.append(Text(delta.content))
             else:
                 self._untag(self._tagged.feed(delta.content), events)

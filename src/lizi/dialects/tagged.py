@@ -32,7 +32,7 @@ _decode = msgspec.json.Decoder(_Call).decode
 class Tagged:
     """Machine: text in, events out. `close` gives what was held back."""
 
-    __slots__ = ("_begun", "_gap", "_held", "_inside")
+    __slots__ = ("_begun", "_gap", "_held", "_inside", "plain")
 
     def __init__(self) -> None:
         self._held = ""
@@ -43,10 +43,17 @@ class Tagged:
         self._gap = False
         """A thought has just ended: templates put empty lines between it and the answer."""
 
+        self.plain = False
+        """Text without a `<` is only text now, and need not come here: nearly every piece of every answer."""
+
     def feed(self, text: str) -> list[Event]:
         """The events that `text` settles."""
+        events = self._read(self._held + text)
+        self.plain = self._begun and not (self._held or self._inside or self._gap)
+        return events
+
+    def _read(self, rest: str) -> list[Event]:
         events: list[Event] = []
-        rest = self._held + text
         self._held = ""
         while rest:
             if not self._inside:

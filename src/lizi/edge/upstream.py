@@ -40,7 +40,7 @@ _TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 §5.5
 _TARGET = re.compile(r"[\x21-\x7e]*")
 _OURS = frozenset(
-    {b"host", b"content-length", b"transfer-encoding", b"connection", b"authorization", b"accept-encoding", b"upgrade", b"te"}
+    {b"host", b"content-length", b"transfer-encoding", b"connection", b"authorization", b"x-api-key", b"accept-encoding", b"upgrade", b"te"}
 )
 """Set by this module alone."""
 
@@ -66,7 +66,7 @@ class HttpUpstream:
         self._idle_s = idle_s
         self._tls = tls
         self._pools: dict[tuple[str, str, int], _Pool] = {}
-        self._heads: dict[tuple[str, str, tuple[tuple[bytes, bytes], ...], str], tuple[_Pool, bytes]] = {}
+        self._heads: dict[tuple[str, str, tuple[tuple[bytes, bytes], ...], str, str], tuple[_Pool, bytes]] = {}
         self._limits: dict[tuple[str, str, int], int] = {}
         self.private: frozenset[str] = frozenset()
         """Hosts whose names may lead into a private network."""
@@ -119,7 +119,7 @@ class HttpUpstream:
 
     def _prepared(self, call: Call) -> tuple[_Pool, bytes]:
         """The pool and the head up to the length, made once per target."""
-        key = (call.method, call.url, call.headers, call.credential)
+        key = (call.method, call.url, call.headers, call.credential, call.authorization)
         found = self._heads.get(key)
         if found is None:
             if len(self._heads) >= HEADS:
@@ -141,7 +141,8 @@ class HttpUpstream:
         lines.append(b"accept-encoding: identity\r\n")
         headers = call.headers
         if secret:
-            headers = (*headers, (b"authorization", b"Bearer " + secret))
+            carried = (b"authorization", b"Bearer " + secret) if call.authorization == "bearer" else (b"x-api-key", secret)
+            headers = (*headers, carried)
         named = {name.lower() for name, _ in call.headers}
         if b"user-agent" not in named:
             headers = (*headers, (b"user-agent", b"lizi"))

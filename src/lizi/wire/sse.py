@@ -118,6 +118,8 @@ class SseReader(_Framer):
         for block in self._blocks(data):
             if block[:6] == b"data: " and b"\n" not in block:
                 payloads.append(block[6:])
+            elif block[:7] == b"event: " and block.count(b"\n") == 1 and b"\ndata: " in block:
+                payloads.append(block.partition(b"\ndata: ")[2])  # a named event, whose payload names it as well
             else:
                 payload = _payload(block)
                 if payload is not None:
