@@ -287,6 +287,7 @@ def _words(schema: dict[str, Any]) -> str:
 _METRICS = {
     "lizi_requests_total": "requests answered, by route, status and error code (empty when none); 499: the client left",
     "lizi_exchanges_total": "finished exchanges, by feature, logical model and outcome (`ok`, `cancelled` or an error code)",
+    "lizi_synthetic_exchanges_total": "the same for keys made with `--synthetic`; neither the line above nor any time holds them",
     "lizi_exchange_seconds": "from an exchange's start to its settlement",
     "lizi_first_token_seconds": "from an exchange's start to the first released byte of a model",
     "lizi_exchanges_in_flight": "exchanges that hold a reservation in a worker",

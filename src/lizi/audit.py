@@ -96,6 +96,7 @@ class _ExchangeBody(Struct, frozen=True):
     spent_micros: int
     started_ms: int
     stream: bool
+    synthetic: bool
     tokens: _Tokens
 
 
@@ -218,6 +219,7 @@ class Chain:
                     exchange.spent_micros,
                     round(exchange.started_at * 1000),
                     exchange.stream,
+                    exchange.synthetic,
                     _tokens(exchange.usage),
                 )
             )
@@ -227,7 +229,6 @@ class Chain:
         """A record that states where other chains stand; the wall signs `checkpoint_bytes` of it."""
         listed = [_HeadBody(head.chain, head.hash.hex(), head.seq) for head in sorted(heads, key=lambda head: head.chain)]
         return self._add(_encode(_CheckpointBody(self.name, listed, "checkpoint", round(made_at * 1000), self._seq + 1)))
-
 
     def partner(self, standing: Standing) -> Record:
         """A move in a partner's life: from, to, who, why; no content."""

@@ -72,6 +72,7 @@ def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
         stream=request.stream,
         idempotency=claim.key_hash if claim else None,
         dropped_fields=request.dropped,
+        synthetic=caller.plan.synthetic,
     )
     if lost:
         exchange.checks["state_back"] = "failed"  # of another app or turn, changed, or too old: dropped by rule

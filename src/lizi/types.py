@@ -376,3 +376,5 @@ class Exchange(Struct, kw_only=True):
     checks: dict[str, str] = field(default_factory=dict)
     """Check name → `passed`, `failed`, `repaired`, `skipped` or `error`; never `passed` unless it ran."""
     dropped_fields: tuple[str, ...] = ()
+    synthetic: bool = False
+    """Made for examining partners; no user stands behind it."""

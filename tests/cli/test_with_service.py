@@ -158,6 +158,34 @@ def test_days_are_those_of_the_ledgers_zone_and_inclusive(service: Service, lizi
     assert "hint:" in wrong.err
 
 
+def test_an_old_invoice_comes_out_as_it_was_until_somebody_changes_a_price_of_the_past(service: Service, lizi: Program) -> None:
+    found = lizi.inside("ledger", "reconcile", "--json")
+    assert found.code == 0
+    assert found.json["attempts"] > 0
+    assert found.json["stored_micros"] == found.json["computed_micros"]
+    text = lizi.config.read_text()
+    try:
+        lizi.config.write_text(text.replace('input_per_million = "1000"', 'input_per_million = "1001"'))
+        changed = lizi.inside("ledger", "reconcile")
+        assert (changed.code, "another amount" in changed.out) == (1, True)
+    finally:
+        lizi.config.write_text(text)
+
+
+def test_the_keyring_rotates_under_a_running_service_and_the_chain_still_verifies(service: Service, lizi: Program) -> None:
+    before = {key["key_id"]: key for key in lizi("keyring", "list", "--json").json}
+    assert {key["purpose"] for key in before.values()} == {"audit-signing", "idempotency", "state"}
+    for purpose in ("audit-signing", "state"):
+        done = lizi("keyring", "rotate", purpose, "--json").json
+        assert done["landing"]["workers"] == 2
+        assert done["key_id"] not in before
+    after = lizi("keyring", "list", "--json").json
+    assert sum(key["current"] for key in after) == 3
+    assert len(after) == len(before) + 2
+    assert service.status_of(service.key) == 200
+    assert lizi("audit", "verify").code == 0
+
+
 def test_the_past_is_quoted_at_another_partners_prices(service: Service, lizi: Program) -> None:
     quote = lizi.inside("ledger", "quote", "--as", "bolt", "--json").json
     assert quote["quoted_micros"] == 3 * quote["charged_micros"]

@@ -27,6 +27,7 @@ from lizi.edge.channel import (
     Pulse,
     Ready,
     Returns,
+    States,
     Stop,
     encode,
 )
@@ -44,6 +45,7 @@ MESSAGES = [
     Metrics(5, b"\x00\xff"),
     Generation(6, 7, Config(), [RECORD], b"key", {"p": "http://127.0.0.1:1/v1"}, "/"),
     Keys(8, [RECORD]),
+    States(8, {"acme": "retired", "bolt": "candidate"}),
     Answers([Grant(1, "notes", 7, 1.0, 2.0, 3.0, 4, 5, 6, 7, True, 8.0), Refusal(2, "busy", "in_flight", 9, 1.0)]),
     MetricsWanted(9),
     Draining(1, 2),

@@ -181,7 +181,7 @@ def test_a_rotation_is_one_step_and_never_lengthens_the_old_keys_life(store: Sto
 def test_spend_counts_from_the_start_of_an_exchange_and_open_intents_in_full(store: Store) -> None:
     record(store, [finished(1, started_at=100.0), finished(2, started_at=200.0), finished(3, app="mail", started_at=300.0)])
     with store.writing("test") as connection:
-        connection.execute("INSERT INTO intents VALUES ('rq_x','boot.1',250000,'notes','k','chat','writer',0,900,'c',NULL)")
+        connection.execute("INSERT INTO intents VALUES ('rq_x','boot.1',250000,'notes','k','chat','writer',0,900,'c',NULL,0)")
     assert store.spends_since(0.0) == {"notes": 1600, "mail": 350}
     assert store.spend_since("notes", 200.0) == 1250
     assert store.spend_since("notes", 200.001) == 900
@@ -193,7 +193,7 @@ def test_idempotency_entries_within_their_life_come_back_with_their_state(store:
     used.idempotency, failed.idempotency, failed.outcome = "h1", "h2", "upstream_failed"
     record(store, [used, failed, plain])
     with store.writing("test") as connection:
-        connection.execute("INSERT INTO intents VALUES ('rq_x','boot.1',250000,'notes','k','chat','writer',0,900,'c','h3')")
+        connection.execute("INSERT INTO intents VALUES ('rq_x','boot.1',250000,'notes','k','chat','writer',0,900,'c','h3',0)")
     assert store.idempotency_since(150.0) == [
         ("notes", "h2", failed.id, 200.0, "upstream_failed"),
         ("notes", "h3", "rq_x", 250.0, "open"),
@@ -289,8 +289,8 @@ def test_a_checkpoint_covers_the_chains_of_earlier_boots_once(store: Store, keyr
 def test_what_a_dead_worker_left_open_settles_at_the_reserved_maximum(store: Store, keyring: Keyring) -> None:
     record(store, [])
     with store.writing("test") as connection:
-        connection.execute("INSERT INTO intents VALUES ('rq_dead','boot.1',250000,'notes','k','chat','writer',1,900,'c','h')")
-        connection.execute("INSERT INTO intents VALUES ('rq_live','boot.2',250000,'notes','k','chat','writer',1,700,'c',NULL)")
+        connection.execute("INSERT INTO intents VALUES ('rq_dead','boot.1',250000,'notes','k','chat','writer',1,900,'c','h',0)")
+        connection.execute("INSERT INTO intents VALUES ('rq_live','boot.2',250000,'notes','k','chat','writer',1,700,'c',NULL,0)")
     house = HouseChain(store, new_chain(0), keyring)
     assert house.settle_unclosed({"boot.2"}, 300.0) == 1
     assert house.settle_unclosed({"boot.2"}, 300.0) == 0

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from lizi.carry import Memory, Thoughts, for_partner
 from lizi.config import built_in
 from lizi.dialects.anthropic import Reader, encode
 from lizi.dialects.records import known, on_day
-from lizi.types import ChatRequest, Event, Fault, Finish, JsonObjectFormat, JsonSchemaFormat, Reasoning, Target, Text, ToolDelta, Usage
+from lizi.types import (
+    ChatRequest,
+    Event,
+    Fault,
+    Finish,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    Reasoning,
+    Retract,
+    Target,
+    Text,
+    ToolDelta,
+    Usage,
+)
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC).timestamp()
 SECRET = "canary-acme-7f3a"
@@ -23,19 +39,29 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": SCHEMA, "strict": True}}
 
 
-def target(model: str = "claude-sonnet-4-5") -> Target:
+def target(model: str = "claude-sonnet-4-5", *, strict: bool = False, **facts: Any) -> Target:
     record = built_in()["anthropic"]
     entry = known(record, model, NOW)
     return Target(
         partner="acme", model=model, region="us", dialect="anthropic", base_url="https://acme.test/v1", credential="env:ACME",
-        price_key="k", capabilities=entry.capabilities if entry else frozenset(), facts=on_day(record, model, NOW),
+        price_key="k", capabilities=entry.capabilities if entry else frozenset(), strict_schema=strict,
+        facts=replace(on_day(record, model, NOW), **facts),
     )  # fmt: skip
 
 
-def sent(model: str = "claude-sonnet-4-5", **asked: Any) -> dict[str, Any]:
+def sent(model: str | Target = "claude-sonnet-4-5", **asked: Any) -> dict[str, Any]:
     messages = asked.pop("messages", [{"role": "user", "content": "hi"}])
-    body: dict[str, Any] = json.loads(encode(ChatRequest(model="a", messages=messages, **asked), target(model)).body)
+    at = target(model) if isinstance(model, str) else model
+    body: dict[str, Any] = json.loads(encode(ChatRequest(model="a", messages=messages, **asked), at).body)
     return body
+
+
+def call(id: str, name: str = "f", arguments: str = "{}") -> dict[str, Any]:
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def turn(role: str, content: Any = None, *calls: Any, **more: Any) -> dict[str, Any]:
+    return {"role": role, "content": content} | ({"tool_calls": list(calls)} if calls else {}) | more
 
 
 def event(kind: str, **fields: Any) -> bytes:
@@ -98,10 +124,20 @@ def test_a_call_has_its_path_its_version_and_a_key_of_its_own_header() -> None:
 
 
 def test_what_it_has_no_place_for_is_left_out() -> None:
-    asked = {"seed": 7, "presence_penalty": 1, "frequency_penalty": 1, "temperature": 1.7, "top_p": 0.5, "stop": ("END",), "stream": True}
-    made = sent(**asked, max_output_tokens=50)
-    assert made.keys() == {"model", "max_tokens", "messages", "temperature", "top_p", "stop_sequences", "stream"}
+    asked: dict[str, Any] = {"seed": 7, "presence_penalty": 1, "frequency_penalty": 1, "temperature": 1.7, "stop": ("END",)}
+    made = sent(**asked, top_p=0.5, stream=True, max_output_tokens=50)
+    assert made.keys() == {"model", "max_tokens", "messages", "temperature", "stop_sequences", "stream"}
     assert (made["temperature"], made["stop_sequences"], made["max_tokens"]) == (1.0, ["END"], 50)
+
+
+def test_of_temperature_and_top_p_one_is_sent() -> None:
+    assert sent(top_p=0.5)["top_p"] == 0.5
+    assert not sent(top_p=0.5, temperature=0.0).keys() & {"top_p"}
+
+
+def test_stops_hold_something_else_than_blanks() -> None:
+    assert sent(stop=("\n\n", "END\n", " "))["stop_sequences"] == ["END\n"]
+    assert "stop_sequences" not in sent(stop=("\n",))
 
 
 def test_turns_alternate_system_stands_beside_and_results_come_first() -> None:
@@ -127,8 +163,85 @@ def test_turns_alternate_system_stands_beside_and_results_come_first() -> None:
     assert made["messages"][2]["content"][2]["text"] == "<instruction>Now in English.</instruction>"
 
 
-def test_a_conversation_that_begins_with_the_assistant_gets_a_first_word() -> None:
-    assert [turn["role"] for turn in sent(messages=[{"role": "assistant", "content": "hello"}])["messages"]] == ["user", "assistant"]
+def test_a_conversation_begins_and_ends_with_the_user() -> None:
+    made = sent(messages=[turn("assistant", "hello")])["messages"]
+    assert [found["role"] for found in made] == ["user", "assistant", "user"], "or its last words would be continued, not answered"
+    assert [found["role"] for found in sent(messages=[turn("system", "Be brief.")])["messages"]] == ["user"]
+
+
+def test_blank_text_is_no_block() -> None:
+    made = sent(
+        messages=[
+            turn("system", " "),
+            turn("user", [{"type": "text", "text": "\n"}, {"type": "text", "text": "x "}]),
+            turn("assistant", " ", call("c")),
+            turn("tool", [{"type": "text", "text": ""}], tool_call_id="c"),
+            turn("system", ""),
+        ]
+    )
+    assert "system" not in made
+    assert [found["content"][0]["type"] for found in made["messages"]] == ["text", "tool_use", "tool_result"]
+    assert made["messages"][0]["content"] == [{"type": "text", "text": "x "}]
+
+
+def test_each_call_has_its_result_in_the_turn_after_it() -> None:
+    made = sent(
+        messages=[
+            turn("user", "x"),
+            turn("assistant", None, call("a"), call("b")),
+            turn("user", "wait"),
+            turn("assistant", "I wait."),
+            turn("tool", "late", tool_call_id="b"),
+        ]
+    )["messages"]
+    assert [found["role"] for found in made] == ["user", "assistant", "user", "assistant", "user"]
+    assert made[2]["content"] == [
+        {"type": "tool_result", "tool_use_id": "a", "content": "There is no result.", "is_error": True},
+        {"type": "tool_result", "tool_use_id": "b", "content": "late"},
+        {"type": "text", "text": "wait"},
+    ]
+
+
+def test_an_id_that_comes_again_is_another_one_and_its_result_goes_along() -> None:
+    rounds: list[Any] = [turn("assistant", None, call("call_0")), turn("tool", "1", tool_call_id="call_0")]
+    again: list[Any] = [turn("assistant", None, call("call_0"), call("call.0")), turn("tool", "2", tool_call_id="call_0")]
+    made = sent(messages=[turn("user", "x"), *rounds, *again, turn("tool", "3", tool_call_id="call.0")])["messages"]
+    ids = [part["id"] for found in made for part in found["content"] if part["type"] == "tool_use"]
+    results = {part["tool_use_id"]: part["content"] for found in made for part in found["content"] if part["type"] == "tool_result"}
+    assert len(set(ids)) == 3
+    assert [results[id] for id in ids] == ["1", "2", "3"]
+
+
+def test_two_ids_that_become_one_are_told_apart_even_where_the_name_is_taken() -> None:
+    made = sent(messages=[turn("user", "x"), turn("assistant", None, call("a_2"), call("a"), call("a"))])["messages"][1]["content"]
+    assert [part["id"] for part in made] == ["a_2", "a", "a_3"]
+
+
+IDS = st.sampled_from(["a", "b", "a.b", "a_b", "呼", "x" * 80])
+TEXTS = st.sampled_from(["", " ", "x", "你好"])
+TURNS = st.one_of(
+    st.builds(turn, st.sampled_from(["system", "developer", "user"]), TEXTS),
+    st.builds(lambda text, ids: turn("assistant", text, *map(call, ids)), TEXTS, st.lists(IDS, max_size=3, unique=True)),
+    st.builds(lambda text, id: turn("tool", text, tool_call_id=id), TEXTS, IDS),
+)
+
+
+@given(st.lists(TURNS, min_size=1, max_size=12))
+def test_any_conversation_becomes_one_that_the_api_takes(messages: list[dict[str, Any]]) -> None:
+    made = sent(messages=messages)
+    turns = made["messages"]
+    assert [found["role"] for found in turns] == [("user", "assistant")[at % 2] for at in range(len(turns))]
+    assert len(turns) % 2, "the last word is a user's"
+    ids: list[str] = []
+    for asked, answered in zip(turns[1::2], turns[2::2], strict=True):
+        calls = [part["id"] for part in asked["content"] if part["type"] == "tool_use"]
+        kinds = [part["type"] == "tool_result" for part in answered["content"]]
+        assert [part["tool_use_id"] for part in answered["content"] if part["type"] == "tool_result"] == calls
+        assert kinds == sorted(kinds, reverse=True), "results come first"
+        ids += calls
+    assert len(ids) == len(set(ids)) and all(re.fullmatch("[a-zA-Z0-9_-]{1,80}", id) for id in ids)
+    assert all(part["text"].strip() for found in turns for part in found["content"] if part["type"] == "text")
+    assert not ids or made["tools"], "calls are of known tools"
 
 
 def test_arguments_that_are_no_object_are_shown_as_they_were() -> None:
@@ -165,21 +278,69 @@ def test_tools_and_their_choice(choice: Any, parallel: bool | None, found: Any) 
     assert made.get("tool_choice") == found
 
 
-def test_tools_that_must_not_be_called_are_not_shown() -> None:
+def test_tools_that_must_not_be_called_are_shown_only_where_there_are_calls_already() -> None:
     assert not sent(tools=[TOOL], tool_choice="none").keys() & {"tools", "tool_choice"}
+    loop = [turn("user", "x"), turn("assistant", None, call("c", "g")), turn("tool", "7", tool_call_id="c")]
+    made = sent(tools=[TOOL], tool_choice="none", messages=loop, parallel_tool_calls=False)
+    assert (made["tools"][0]["name"], made["tool_choice"]) == ("f", {"type": "none"})
+    made = sent(messages=loop)
+    assert (made["tools"], made["tool_choice"]) == ([{"name": "g", "input_schema": {"type": "object"}}], {"type": "none"})
 
 
-def test_thinking_stays_within_the_ceiling_and_takes_neither_temperature_nor_a_demanded_tool() -> None:
-    made = sent(reasoning_effort="medium", max_output_tokens=10_000, temperature=0.3, tools=[TOOL], tool_choice="required")
+def test_arguments_are_always_an_object() -> None:
+    for given_, found in ((None, {"type": "object"}), ({"properties": {}}, {"properties": {}, "type": "object"})):
+        tool = {"type": "function", "function": {"name": "f"} | ({"parameters": given_} if given_ else {})}
+        assert sent(tools=[tool])["tools"] == [{"name": "f", "input_schema": found}]
+
+
+def test_what_the_record_says_is_applied() -> None:
+    named = {"type": "function", "function": {"name": "f"}}
+    at = target(tool_choices=frozenset({"auto", "required"}), clamp={"temperature": (0.1, 0.5)}, rename={"stop_sequences": "stops"})
+    made = sent(at, tools=[TOOL], tool_choice=named, temperature=0.9, stop=("END",))
+    assert (made["tool_choice"], made["temperature"], made["stops"]) == ({"type": "any"}, 0.5, ["END"])
+    at = target(tool_choices=frozenset({"auto"}), drop=frozenset({"top_p"}), default={"metadata": {}}, path="/other")
+    assert encode(ChatRequest(model="a", messages=[turn("user", "x")]), at).url == "https://acme.test/v1/other"
+    made = sent(at, tools=[TOOL], tool_choice="required", top_p=0.5)
+    assert (made["tool_choice"], made["metadata"], "top_p" in made) == ({"type": "auto"}, {}, False)
+    assert "tools" not in sent(at, tools=[TOOL], tool_choice="none")
+
+
+def test_thinking_stays_within_the_ceiling_and_takes_no_temperature() -> None:
+    made = sent(reasoning_effort="medium", max_output_tokens=10_000, temperature=0.3, top_p=0.5, tools=[TOOL], tool_choice="auto")
     assert made["thinking"] == {"type": "enabled", "budget_tokens": 4096}
     assert made["max_tokens"] == 10_000, "what is reserved covers thoughts and answer"
     assert sent(reasoning_effort="high", max_output_tokens=3_000)["thinking"]["budget_tokens"] == 1_500
     assert "thinking" not in sent(reasoning_effort="high", max_output_tokens=500), "no room for a thought and an answer"
-    assert "temperature" not in made
+    assert not made.keys() & {"temperature", "top_p"}
     assert made["tool_choice"] == {"type": "auto"}
     assert "thinking" not in sent(reasoning_effort="none")
     assert "thinking" not in sent()
     assert "thinking" not in sent("claude-3-5-haiku", reasoning_effort="high"), "an older model has no such field"
+
+
+def test_a_demanded_tool_is_a_promise_and_goes_before_budgeted_thinking() -> None:
+    asked: dict[str, Any] = {"tools": [TOOL], "tool_choice": "required", "reasoning_effort": "medium", "max_output_tokens": 10_000}
+    made = sent(temperature=0.3, **asked)
+    assert (made["tool_choice"], made["temperature"], "thinking" in made) == ({"type": "any"}, 0.3, False)
+    adaptive = {"medium": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}}, "whole": {"x": 1}}
+    made = sent(target(reasoning=adaptive), **asked)
+    assert (made["tool_choice"], made["thinking"], made["x"]) == ({"type": "any"}, {"type": "adaptive"}, 1)
+    assert "x" not in sent(target(reasoning=adaptive), stream=True, **asked), "only of whole replies"
+
+
+def test_a_tool_loop_that_began_without_a_thought_goes_on_without() -> None:
+    asked: dict[str, Any] = {"tools": [TOOL], "reasoning_effort": "medium", "max_output_tokens": 10_000}
+    thoughts = [{"text": "I ask f.", "signature": "c2ln"}]
+    first, second = turn("assistant", None, call("a")), turn("assistant", None, call("b"))
+    results = [turn("tool", "7", tool_call_id="a"), turn("tool", "8", tool_call_id="b")]
+
+    def thinks(*messages: Any) -> bool:
+        return "thinking" in sent(messages=[turn("user", "x"), *messages], **asked)
+
+    assert not thinks(first, results[0])
+    assert not thinks(first, results[0], second | {"reasoning": thoughts}, results[1])
+    assert thinks(first | {"reasoning": thoughts}, results[0], second, results[1]), "the loop began with one"
+    assert thinks(first, results[0], turn("assistant", "7"), turn("user", "and?")), "the loop has ended"
 
 
 def test_a_schema_is_a_tool_that_must_be_called_and_in_words_where_that_cant_be() -> None:
@@ -192,6 +353,28 @@ def test_a_schema_is_a_tool_that_must_be_called_and_in_words_where_that_cant_be(
         assert '"integer"' in worded["system"]
         assert all(tool["name"] != "lizi_answer" for tool in worded.get("tools", ()))
     assert "JSON object" in sent(response_format=JsonObjectFormat())["system"]
+    listed = JsonSchemaFormat(name="x", schema={"anyOf": [SCHEMA, {"type": "null"}]})
+    assert "anyOf" in sent(response_format=listed)["system"], "a tool's arguments are an object"
+
+
+def test_a_partner_that_keeps_schemas_itself_is_asked_to() -> None:
+    at = target(strict=True, reasoning={"high": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}})
+    made = sent(at, response_format=JsonSchemaFormat(name="x", schema=SCHEMA), tools=[TOOL], reasoning_effort="high", temperature=1)
+    assert made["output_config"] == {"effort": "high", "format": {"type": "json_schema", "schema": SCHEMA}}
+    assert made["thinking"] == {"type": "adaptive"}
+    assert [(tool["name"], tool["strict"]) for tool in made["tools"]] == [("f", True)]
+    assert "system" not in made
+
+
+def test_a_devices_tool_that_bears_our_tools_name_stays_its_own() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("lizi_answer", "lizi_answer_")]
+    choice = {"type": "function", "function": {"name": "lizi_answer"}}
+    loop = [turn("user", "x"), turn("assistant", None, call("c", "lizi_answer")), turn("tool", "7", tool_call_id="c")]
+    made = sent(tools=tools, tool_choice=choice, messages=loop)
+    shown = [tool["name"] for tool in made["tools"]]
+    assert made["tool_choice"]["name"] == made["messages"][1]["content"][0]["name"] == shown[0]
+    raw = START + b"".join(block(at, "tool_use", id="t", name=name, input={}) + stop(at) for at, name in enumerate(shown)) + end("tool_use")
+    assert [found.name for found in read(raw) if isinstance(found, ToolDelta) and found.name] == ["lizi_answer", "lizi_answer_"]
 
 
 def test_signed_thoughts_come_back_in_tool_loops_and_unsigned_ones_nowhere() -> None:
@@ -212,7 +395,7 @@ def test_signed_thoughts_come_back_in_tool_loops_and_unsigned_ones_nowhere() -> 
 def test_nothing_that_is_not_known_is_ever_sent() -> None:
     planted = {"x_secret": SECRET}
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"} | planted} | planted
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": [{"type": "text", "text": "x"} | planted]} | planted,
         {"role": "assistant", "content": None, "tool_calls": [call], "x_state": SECRET} | planted,
         {"role": "tool", "tool_call_id": "c", "content": "7"} | planted,
@@ -242,6 +425,40 @@ def test_a_whole_reply_says_the_same() -> None:
         Text("One two 江"),
         Usage(input_tokens=9, cached_tokens=3, output_tokens=3),
         Finish("stop"),
+    ]
+
+
+def test_a_stream_that_breaks_off_reports_nothing_of_what_it_did_not_count() -> None:
+    """`message_start` counts one token of the answer: believed after a cut, a long answer would cost nothing."""
+    assert not [found for found in read(START + SAID) if isinstance(found, Usage)]
+
+
+def test_usage_is_joined_part_by_part() -> None:
+    start = {"input_tokens": 4, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 2, "output_tokens": 1}
+    last = {"input_tokens": 5, "cache_read_input_tokens": None, "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}
+    ended = event("message_delta", delta={"stop_reason": "end_turn"}, usage=last) + event("message_stop")
+    events = read(event("message_start", message={"usage": start}) + SAID + ended)
+    assert [found for found in events if isinstance(found, Usage)] == [
+        Usage(input_tokens=10, cached_tokens=3, output_tokens=9, reasoning_tokens=4)
+    ]
+    for wrong in ({"input_tokens": -1, "output_tokens": 3}, {"output_tokens": 10**10}, {"output_tokens": "3"}):
+        raw = START + SAID + event("message_delta", delta={"stop_reason": "end_turn"}, usage=wrong)
+        assert not [found for found in read(raw) if isinstance(found, Usage)]
+        assert read(raw)[-1] == Finish("stop"), "a wrong report breaks no answer"
+
+
+def test_thoughts_that_are_redacted_come_back_as_they_were() -> None:
+    data = block(0, "redacted_thinking", data="c2VhbGVk") + stop(0)
+    bare = block(1, "thinking", thinking="", signature="") + delta(1, "signature_delta", signature="c2ln") + stop(1)
+    memory = Memory()
+    memory.feed(read(START + data + bare + CALLS + end("tool_use")))
+    thoughts = memory.thoughts("acme")
+    assert isinstance(thoughts, Thoughts)
+    messages = [turn("user", "x"), turn("assistant", None, call("c"), reasoning=thoughts), turn("tool", "7", tool_call_id="c")]
+    made = sent(messages=for_partner(messages, "acme"))["messages"][1]["content"]
+    assert made[:2] == [
+        {"type": "redacted_thinking", "data": "c2VhbGVk"},
+        {"type": "thinking", "thinking": "", "signature": "c2ln"},
     ]
 
 
@@ -292,6 +509,46 @@ def test_why_it_stopped(reason: str, found: str) -> None:
     assert read(START + SAID + end(reason))[-1] == Finish(found)  # type: ignore[arg-type]
 
 
+def test_a_call_ends_as_one_whatever_reason_is_given() -> None:
+    """Others who speak this dialect leave the block open, or say that the turn ended."""
+    raw = START + block(0, "tool_use", id="t", name="f", input={}) + end("end_turn")
+    assert [found for found in read(raw) if not isinstance(found, Usage)] == [
+        ToolDelta(index=0, id="t", name="f"),
+        ToolDelta(index=0, arguments="{}"),
+        Finish("tool_calls"),
+    ]
+
+
+def test_reasons_of_the_record_come_first() -> None:
+    at = target(finishes={"end_turn": "length", "taken_back": "retract", "gave_up": "!overloaded"})
+    assert Reader(True, 200, STREAM, at).feed(START + SAID + end())[-1] == Finish("length")
+    assert Reader(True, 200, STREAM, at).feed(START + SAID + end("taken_back"))[-2:] == [
+        Retract(replacement="", reason_class="content"),
+        Finish("content_filter"),
+    ]
+    assert fault_of(Reader(True, 200, STREAM, at).feed(START + SAID + end("gave_up"))) == "overloaded"
+
+
+def test_a_whole_reply_that_gives_no_reason_or_follows_an_end_is_no_second_one() -> None:
+    whole = {"type": "message", "content": [{"type": "text", "text": "hi"}]}
+    assert fault_of(read(json.dumps(whole).encode(), JSON)) == "truncated"
+    assert fault_of(read(b'{"type":"mess', JSON)) == "server_error"
+    assert read(START + SAID + end()[: -len(event("message_stop"))] + end("max_tokens"))[-1] == Finish("stop"), "the first reason counts"
+
+
+def test_a_stream_under_a_wrong_label_is_read_as_one() -> None:
+    for headers in ({}, JSON):
+        for size in (1, 7, 1 << 20):
+            assert read(START + SAID + end(), headers, size=size) == read(START + SAID + end())
+
+
+def test_fields_of_other_types_cost_no_more_than_themselves() -> None:
+    odd = event("content_block_delta", index="0", delta={"type": "text_delta", "text": " three", "x": 1, "signature": 7})
+    assert text_of(read(START + SAID + odd + end())) == "One two 江 three"
+    whole = {"type": "message", "content": ["x", {"type": "text", "text": "hi", "id": 7}], "stop_reason": "end_turn", "usage": 3}
+    assert read(json.dumps(whole).encode(), JSON) == [Text("hi"), Finish("stop")]
+
+
 def test_a_reason_that_no_table_knows_is_noted_and_no_natural_end() -> None:
     reader = Reader(True, 200, STREAM, target())
     events = reader.feed(START + SAID + end("lunch_break"))
@@ -313,6 +570,10 @@ def test_a_reason_that_no_table_knows_is_noted_and_no_natural_end() -> None:
         (b"", "truncated"),
         (START + b"event: content_block_delta\ndata: {", "truncated"),
         (START + b"data: [1]\n\n", "server_error"),
+        (START + b"data: " + b"[" * 5000 + b"\n\n", "server_error"),
+        (b'{"message":"no","error":{"type":"overloaded_error"}}', "overloaded"),
+        (START + SAID + event("error", error={"type": "content_filter"}), "policy_output"),
+        (START + event("error", error={"type": "timeout_error"}), "transport"),
     ],
 )
 def test_what_is_no_answer_is_one_typed_fault(raw: bytes, found: str) -> None:
@@ -351,27 +612,45 @@ def test_what_follows_an_answered_request_changes_nothing() -> None:
 def test_more_calls_than_anybody_asked_for_are_a_fault() -> None:
     many = b"".join(block(index, "tool_use", id="t", name="f", input={}) for index in range(200))
     assert fault_of(read(START + many)) == "server_error"
+    content = [{"type": "tool_use", "id": "t", "name": "f", "input": {}}] * 200
+    whole = {"type": "message", "content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}}
+    assert isinstance(read(json.dumps(whole).encode(), JSON)[-1], Fault), "nothing follows a fault"
 
 
-def joined(events: list[Event]) -> list[Event]:
-    found: list[Event] = []
-    for one in events:
-        last = found[-1] if found else None
-        if isinstance(one, Text) and isinstance(last, Text):
-            found[-1] = Text(last.text + one.text)
-        else:
-            found.append(one)
-    return found
+def test_an_endless_event_and_an_endless_reply_end_in_a_fault_and_free_memory() -> None:
+    for headers, first in ((STREAM, b"data: "), (JSON, b"{")):
+        reader = Reader(True, 200, headers, target())
+        events = reader.feed(first)
+        for _ in range(40):
+            events += reader.feed(b"x" * 1_000_000)
+        assert fault_of(events) == "server_error"
+        assert reader.close() == [] and reader._held == []
 
 
 FULL = b"\xef\xbb\xbf: hi\n\n" + START + THINKING + SAID.replace(b'"index": 0', b'"index": 3') + CALLS + end("tool_use")
 
 
-@pytest.mark.parametrize("size", range(1, 40))
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
-def test_any_split_gives_the_same_events(size: int, newline: bytes) -> None:
-    raw = FULL.replace(b"\n", newline)
-    assert joined(read(raw, size=size)) == joined(read(FULL))
+def test_any_split_gives_the_same_events(newline: bytes) -> None:
+    raw, whole = FULL.replace(b"\n", newline), read(FULL)
+    for size in range(1, 40):
+        assert read(raw, size=size) == whole
+    for cut in range(len(raw)):
+        reader = Reader(True, 200, STREAM, target())
+        assert reader.feed(raw[:cut]) + reader.feed(raw[cut:]) + reader.close() == whole
+
+
+PIECES = [START, SAID, THINKING, CALLS, stop(0), end(), end("refusal"), event("ping"), event("error", error={"type": "x"})]
+
+
+@given(st.lists(st.sampled_from([*PIECES, b"data: {}\n\n", b"data: x\n\n", b": c\n\n", b"\r\n", b"da"])), st.integers(1, 60))
+def test_events_in_any_order_and_split_give_one_end(pieces: list[bytes], size: int) -> None:
+    raw = b"".join(pieces)
+
+    def plain(events: list[Event]) -> list[Any]:
+        return [found.error.internal if isinstance(found, Fault) else found for found in events]
+
+    assert plain(read(raw)) == plain(read(raw, size=size))
 
 
 @given(st.binary(max_size=400), st.integers(1, 50))

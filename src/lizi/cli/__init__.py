@@ -29,6 +29,7 @@ _model = typer.Typer(help="Local models: fetched only when asked for.", no_args_
 _ledger = typer.Typer(help="What was used and what it cost.", no_args_is_help=True)
 _audit = typer.Typer(help="The audit chain.", no_args_is_help=True)
 _store = typer.Typer(help="Back up and restore the store.", no_args_is_help=True)
+_keyring = typer.Typer(help="The service's own keys: for signing, for idempotency, for what devices carry.", no_args_is_help=True)
 _partner = typer.Typer(help="The partners behind the features.", no_args_is_help=True)
 _route = typer.Typer(help="Where requests go.", no_args_is_help=True)
 for _name, _group in {
@@ -38,6 +39,7 @@ for _name, _group in {
     "ledger": _ledger,
     "audit": _audit,
     "store": _store,
+    "keyring": _keyring,
     "partner": _partner,
     "route": _route,
 }.items():
@@ -240,6 +242,14 @@ def ledger_report(
     records.report(_output, config, by, since, until)
 
 
+@_ledger.command("reconcile")
+def ledger_reconcile(config: ConfigPath = _DEFAULT_CONFIG, since: Days = None, until: Days = None) -> None:
+    """Price every attempt of the past again: an old invoice must come out as it was. Ends with 1 when it does not."""
+    from lizi.cli import records
+
+    records.reconcile(_output, config, since, until)
+
+
 @_ledger.command("quote")
 def ledger_quote(
     partner: Annotated[str, typer.Option("--as", metavar="PARTNER", help="Whose prices to use.")],
@@ -358,6 +368,28 @@ def partner_add(
         first=first,
         free=free,
     )
+
+
+# --- keyring -------------------------------------------------------------------
+
+
+@_keyring.command("list")
+def keyring_list(config: ConfigPath = _DEFAULT_CONFIG) -> None:
+    """List the service's own keys; never a private one."""
+    from lizi.cli import keyring
+
+    keyring.listing(_output, config)
+
+
+@_keyring.command("rotate")
+def keyring_rotate(
+    purpose: Annotated[Literal["audit-signing", "idempotency", "state"], typer.Argument(help="Which key to replace.")],
+    config: ConfigPath = _DEFAULT_CONFIG,
+) -> None:
+    """Make a new current key; the old one stays for what it has signed or sealed."""
+    from lizi.cli import keyring
+
+    keyring.rotate(_output, config, purpose)
 
 
 # --- routes --------------------------------------------------------------------

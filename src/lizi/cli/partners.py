@@ -28,7 +28,7 @@ from lizi.edge.runtime import resolve_secret
 from lizi.edge.upstream import HttpUpstream
 from lizi.errors import LiziError
 from lizi.routing import Traffic
-from lizi.types import ChatRequest, Fault, Finish, Reasoning, Target, Text, Usage
+from lizi.types import ChatRequest, Fault, Finish, PartnerState, Reasoning, Target, Text, Usage
 
 __all__ = ["listing", "ping"]
 
@@ -53,8 +53,9 @@ def listing(output: Output, config_path: Path) -> None:
     shown = [
         {
             "partner": row["partner"],
-            "state": row["state"] if row["state"] == "active" else f"[bold]{row['state']}[/bold]",
+            "state": f"{row['state']}, draining {row['in_flight']}" if row["state"] == "retired" and row["in_flight"] else row["state"],
             "since": row["since"],
+            "by": row["by"],
             "dialect": row["dialect"],
             "region": row["region"],
             "where": row["base_url"] or f"embedded {row['embedded']}",
@@ -99,6 +100,7 @@ def _row(config: Config, name: str, seen: dict[str, Any] | None) -> dict[str, An
         "base_url": _without_userinfo(partner.base_url),
         "embedded": partner.embedded or None,
         "health": health,
+        "in_flight": seen["in_flight"] if seen is not None else None,
         "targets": targets,
     }
 
@@ -169,7 +171,9 @@ def _row_of(target: str, *, via: str) -> dict[str, Any]:
 def _directly(house: House, name: str) -> list[dict[str, Any]]:
     config = house.config
     resolve_secret(config.partners[name].credential, base=house.folder)  # one that is missing should say so, not fail as a request
-    built = build_house(config, (), idempotency_key=b"", traffic=Traffic(config.routing), base_urls={}, at=time.time())
+    # Also a candidate is pinged, and a retired one: it is no user's request.
+    anyhow: dict[str, PartnerState] = dict.fromkeys(config.partners, "active")
+    built = build_house(config, (), idempotency_key=b"", traffic=Traffic(config.routing), base_urls={}, at=time.time(), states=anyhow)
     targets = {target.model: target for route in built.routes.values() for target in route.targets if target.partner == name}
 
     async def ask_all() -> list[dict[str, Any]]:
@@ -248,7 +252,9 @@ def _through_service(output: Output, house: House, name: str) -> list[dict[str, 
 
 def _ask_service(service: Running, address: str, target: str, logical: str) -> dict[str, Any]:
     row = _row_of(target, via=f"service, model {logical}")
-    made = service.ask("POST", "/keys", {"app": _PING_APP, "plan": {"models": [logical]}, "expires_at": time.time() + _PING_KEY_S})
+    made = service.ask(
+        "POST", "/keys", {"app": _PING_APP, "plan": {"models": [logical], "synthetic": True}, "expires_at": time.time() + _PING_KEY_S}
+    )
     began = time.monotonic()
     try:
         status, body = _post(address, made["key"], logical)

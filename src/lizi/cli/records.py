@@ -27,7 +27,7 @@ from lizi.metering.prices import PriceBook, periods
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["backup", "quote", "report", "restore", "verify"]
+__all__ = ["backup", "quote", "reconcile", "report", "restore", "verify"]
 
 _ALWAYS = (0.0, 1e11)
 """All there is: 1e11 is the year 5138."""
@@ -68,7 +68,7 @@ def report(
 
     shown = [
         {
-            by: row.name,
+            by: f"{row.name} (synthetic)" if row.synthetic else row.name,
             "exchanges": f"{row.exchanges:,}",
             "attempts": f"{row.attempts:,}",
             "failed": f"{row.failed:,}",
@@ -84,6 +84,32 @@ def report(
     output.table(rows, shown=shown, empty="Nothing was used in that time.")
     if any(row.estimated for row in found):
         output.say("[dim]≈ some of these counts are our estimates: the partner reported none.[/dim]")
+
+
+def reconcile(output: Output, config_path: Path, since: str | None, until: str | None) -> None:
+    """Whether the price book as it stands gives the costs that were written; ends with 1 when one differs or has no price."""
+    house = House(config_path)
+    first, last = _span(output, house, since, until)
+    with output.progress("pricing"), Store.open(house.store_path, read_only=True) as store:
+        found = ledger.reconcile(store, PriceBook(house.config.metering), since=first, until=last)
+    currency = house.config.metering.currency
+
+    def show(console: Console) -> None:
+        console.print(f"{found.attempts:,} attempts cost {money(found.stored_micros)} {currency} when they were made.")
+        if found.differing:
+            console.print(
+                f"[bold red]{found.differing:,} cost another amount by the price book of today[/bold red]: "
+                f"{money(found.computed_micros)} {currency} for those that it prices."
+            )
+            output.say("[bold]hint:[/bold] A price of the past was changed. Give a new price a later `from` instead of another number.")
+        if found.unpriced:
+            console.print(f"[bold red]{found.unpriced:,} have no price any more[/bold red] for their model or day.")
+        if not found.differing and not found.unpriced:
+            console.print("[green]Each comes out as it was.[/green]")
+
+    output.data({"currency": currency, **msgspec.structs.asdict(found)}, show)
+    if found.differing or found.unpriced:
+        raise SystemExit(NO)
 
 
 def quote(output: Output, config_path: Path, partner: str, model: str | None, since: str | None, until: str | None) -> None:

@@ -2,19 +2,38 @@
 
 A family of its own: turns are made of typed blocks, the system prompt stands beside them, tool results are a user's
 blocks, and thinking is signed. Built anew from known keys, never forwarded. Standard followed: Anthropic API reference,
-"Messages", "Streaming messages", "Tool use", "Extended thinking", API version 2023-06-01.
+"Messages", "Streaming messages", "Handle tool calls", "Extended thinking", "Structured outputs", API version 2023-06-01.
 
-What it has no place for is left out by rule: `seed`, the penalties, `parallel_tool_calls = true` (its default), the
-detail of an image. While it thinks it takes no temperature and no demanded tool: thinking goes before both.
+What it has no place for, or refuses, follows a rule:
+
+=============================  ==================================================================================
+`seed`, the penalties          left out
+`temperature` with `top_p`     the temperature alone: models refuse both ("Messages", `temperature`; since Opus 4.1)
+temperature above 1            1, where its scale ends
+either of them, thinking       left out
+`stop` of blanks alone         left out; each must hold something else
+blank text                     no block
+detail of an image             left out
+`parallel_tool_calls = true`   left out: its default
+an assistant's turn at the end a user's "Go on." after it: here it would be continued, or refused, not answered
+a call without its result      a result that says so: the next turn must hold one for each call
+an id of other letters, twice  another id, in the call and in its result
+a demanded tool, thinking      the tool, as the request's promise; thinking goes, save the adaptive kind, which takes it
+a tool loop without thoughts   no thinking with a budget in it: such a loop must begin with a thought
+=============================  ==================================================================================
+
+An assistant's message may carry `reasoning`, a list of `{"text", "signature"}` that this partner once gave (`lizi.carry`): where
+the partner wants it back, it goes in front of the turn; unsigned parts and a missing list are no thoughts.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
-from lizi.dialects.anthropic_reader import SCHEMA_TOOL, Reader
+from lizi.dialects.anthropic_reader import REDACTED, SCHEMA_TOOL, Reader
 from lizi.dialects.openai_chat import OBJECT, SCHEMA, effort, rung
 from lizi.types import Call, ChatRequest, Facts, Json, JsonSchemaFormat, Target
 
@@ -27,36 +46,47 @@ _LEAST_BUDGET = 1024
 """The API takes no smaller thinking budget."""
 _ID = re.compile(r"[^a-zA-Z0-9_-]")
 """What a tool call's id may not hold here; ours never do, a device that moved over from elsewhere may bring others."""
+_ID_CHARACTERS = 64
+"""Of a foreign id that are kept: enough to be told apart by a person; what makes it unique is added."""
 
 _json = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+
+Blocks = list[dict[str, Any]]
 
 
 def encode(request: ChatRequest, target: Target) -> Call:
     """The partner's HTTP call for `request`."""
     facts = target.facts
     body: dict[str, Json] = {"model": target.model, "max_tokens": request.max_output_tokens or _MAX_TOKENS}
-    system, turns = _turns(request.messages, facts)
     if request.stream:
         body["stream"] = True
-    thinking = _think(body, request, facts)
+    system, turns = _turns(request.messages, facts)
+    choice = _choice(request, facts)
+    thinking = _think(body, request, facts, demanded=choice["type"] in ("any", "tool"), turns=turns)
     if request.temperature is not None and not thinking:
-        body["temperature"] = min(request.temperature, 1.0)  # its scale ends at 1, the base's at 2
-    if request.top_p is not None and not thinking:
+        body["temperature"] = min(request.temperature, 1.0)
+    elif request.top_p is not None and not thinking:
         body["top_p"] = request.top_p
-    if request.stop:
-        body["stop_sequences"] = list(request.stop)
-    if request.tools:
-        _add_tools(body, request, thinking=thinking)
+    stops = [stop for stop in request.stop if stop.strip()]
+    if stops:
+        body["stop_sequences"] = stops
+    _add_tools(body, request, target, choice, turns)
     if request.response_format is not None:
-        system = _add_format(body, request, target, system, thinking=thinking)
+        system = _add_format(body, request, target, system)
     if system:
         body["system"] = system
     body["messages"] = turns
+    for field, (least, most) in facts.clamp.items():
+        if field in body:
+            body[field] = min(max(body[field], least), most)
     for field in facts.drop:
         body.pop(field, None)
     for field, value in facts.default.items():
         body.setdefault(field, value)
+    for field, name in facts.rename.items():
+        if field in body:
+            body[name] = body.pop(field)
     named = {name for name, _ in facts.headers}
     headers = [("content-type", "application/json"), ("accept", "text/event-stream" if request.stream else "application/json")]
     headers += [*facts.headers, *([] if _VERSION[0] in named else [_VERSION])]
@@ -73,41 +103,80 @@ def encode(request: ChatRequest, target: Target) -> Call:
 # --- turns ---------------------------------------------------------------------------------------
 
 
-def _turns(messages: list[dict[str, Json]], facts: Facts) -> tuple[str, list[dict[str, Json]]]:
+def _turns(messages: list[dict[str, Json]], facts: Facts) -> tuple[str, Blocks]:
     """The system prompt and the turns, which alternate: neighbours of one role are one turn.
 
+    Results stand at the head of the turn after their calls, wherever their messages were ("Handle tool calls").
     A system message in the middle has no place here and becomes the user's words, marked as an instruction.
     """
     system: list[str] = []
-    turns: list[dict[str, Json]] = []
+    spoken: list[tuple[str, Blocks]] = []
+    ids, results = _Ids(), dict[str, list[str]]()
     for message in messages:
         role = message["role"]
         if role in ("system", "developer"):
             text = _text(message["content"])
-            if not turns:
+            if spoken:
+                spoken.append(("user", _words(f"<instruction>{text}</instruction>" if text.strip() else "")))
+            elif text.strip():
                 system.append(text)
-                continue
-            role, blocks = "user", [{"type": "text", "text": f"<instruction>{text}</instruction>"}]
         elif role == "assistant":
-            blocks = _said(message, facts)
+            spoken.append(("assistant", _said(message, facts, ids)))
         elif role == "tool":
-            role = "user"
-            content = _text(message["content"])
-            blocks = [{"type": "tool_result", "tool_use_id": _id(message["tool_call_id"]), "content": content}]
+            results.setdefault(ids.known(message["tool_call_id"]), []).append(_text(message["content"]))
+            spoken.append(("user", []))  # where the model gets its turn back
         else:
-            blocks = _asked(message["content"])
+            spoken.append(("user", _asked(message["content"])))
+    turns: Blocks = []
+    due: list[str] = []
+    for role, blocks in [*spoken, ("user", [])]:
+        if role == "assistant":
+            due += [block["id"] for block in blocks if block["type"] == "tool_use"]
+        elif due:
+            blocks = [_result(call, results.get(call)) for call in due] + blocks
+            due = []
         if not blocks:
             continue
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         else:
             turns.append({"role": role, "content": blocks})
-    for turn in turns:
-        # Results come first in their turn, or the API does not see them as answers to the calls before.
-        turn["content"].sort(key=lambda block: block["type"] != "tool_result")
     if not turns or turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": "…"}]})  # the first word is a user's
+        turns.insert(0, {"role": "user", "content": _words("…")})  # the first word is a user's
+    if turns[-1]["role"] == "assistant":
+        turns.append({"role": "user", "content": _words("Go on.")})
     return "\n\n".join(system), turns
+
+
+class _Ids:
+    """Ids of one conversation's calls as the API takes them: of its letters, and each only once."""
+
+    __slots__ = ("_given", "_taken")
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def new(self, given: str) -> str:
+        """The id for a call."""
+        legal = _ID.sub("_", given)
+        if legal in self._taken or len(legal) > _ID_CHARACTERS:
+            stem, number = legal[:_ID_CHARACTERS], len(self._taken)
+            while (legal := f"{stem}_{number}") in self._taken:
+                number += 1
+        self._taken.add(legal)
+        self._given[given] = legal
+        return legal
+
+    def known(self, given: str) -> str:
+        """The id of the call before that a result answers: the last that was given this id."""
+        return self._given.get(given, "")
+
+
+def _result(call: str, said: list[str] | None) -> dict[str, Json]:
+    if said is None:
+        return {"type": "tool_result", "tool_use_id": call, "content": "There is no result.", "is_error": True}
+    return {"type": "tool_result", "tool_use_id": call, "content": "\n".join(said)}
 
 
 def _text(content: Json) -> str:
@@ -116,15 +185,19 @@ def _text(content: Json) -> str:
     return "\n".join(part[part["type"]] for part in content if part["type"] != "image_url")
 
 
-def _asked(content: Json) -> list[dict[str, Json]]:
+def _words(text: str) -> Blocks:
+    return [{"type": "text", "text": text}] if text.strip() else []
+
+
+def _asked(content: Json) -> Blocks:
     if type(content) is str:
-        return [{"type": "text", "text": content}] if content else []
-    blocks: list[dict[str, Json]] = []
+        return _words(content)
+    blocks: Blocks = []
     for part in content:
         if part["type"] == "image_url":
             blocks.append({"type": "image", "source": _source(part["image_url"]["url"])})
-        elif part["text"]:
-            blocks.append({"type": "text", "text": part["text"]})
+        else:
+            blocks += _words(part["text"])
     return blocks
 
 
@@ -135,28 +208,25 @@ def _source(url: str) -> dict[str, Json]:
     return {"type": "base64", "media_type": head.removeprefix("data:").partition(";")[0], "data": data}
 
 
-def _said(message: dict[str, Json], facts: Facts) -> list[dict[str, Json]]:
-    """An assistant's turn: its signed thoughts first, then its words, then its calls. Empty text is no block here."""
+def _said(message: dict[str, Json], facts: Facts, ids: _Ids) -> Blocks:
+    """An assistant's turn: its signed thoughts first, then its words, then its calls."""
     calls = message.get("tool_calls") or ()
-    blocks: list[dict[str, Json]] = []
+    blocks: Blocks = []
     if facts.replay == "always" or (facts.replay == "tool_loop" and calls):
-        blocks += [
-            {"type": "thinking", "thinking": part["text"], "signature": part["signature"]}
-            for part in message.get("reasoning", ())
-            if part["signature"]  # unsigned thoughts are refused
-        ]
+        # Unsigned thoughts are refused.
+        blocks += [_thought(part["text"], part["signature"]) for part in message.get("reasoning") or () if part["signature"]]
     content = message.get("content")
-    text = _text(content) if content is not None else (message.get("refusal") or "")
-    if text:
-        blocks.append({"type": "text", "text": text})
+    blocks += _words(_text(content) if content is not None else (message.get("refusal") or ""))
     for call in calls:
-        function = call["function"]
-        blocks.append({"type": "tool_use", "id": _id(call["id"]), "name": function["name"], "input": _input(function["arguments"])})
+        name, arguments = _tool_name(call["function"]["name"]), call["function"]["arguments"]
+        blocks.append({"type": "tool_use", "id": ids.new(call["id"]), "name": name, "input": _input(arguments)})
     return blocks
 
 
-def _id(given: str) -> str:
-    return _ID.sub("_", given)
+def _thought(text: str, signature: str) -> dict[str, Json]:
+    if signature.startswith(REDACTED):
+        return {"type": "redacted_thinking", "data": signature.removeprefix(REDACTED)}
+    return {"type": "thinking", "thinking": text, "signature": signature}
 
 
 def _input(arguments: str) -> Json:
@@ -171,10 +241,12 @@ def _input(arguments: str) -> Json:
 # --- thinking, tools and formats -------------------------------------------------------------------
 
 
-def _think(body: dict[str, Json], request: ChatRequest, facts: Facts) -> bool:
+def _think(body: dict[str, Json], request: ChatRequest, facts: Facts, *, demanded: bool, turns: Blocks) -> bool:
     """Put what the effort means into the body; whether it thinks."""
-    fragment = effort(facts.reasoning, request.reasoning_effort) if facts.reasoning else {}
-    body |= fragment
+    if facts.reasoning:
+        body |= effort(facts.reasoning, request.reasoning_effort)
+        if not request.stream:
+            body |= facts.reasoning.get("whole", {})
     thinking = body.get("thinking")
     if not isinstance(thinking, dict) or thinking.get("type") in (None, "disabled"):
         return False
@@ -182,48 +254,84 @@ def _think(body: dict[str, Json], request: ChatRequest, facts: Facts) -> bool:
     if isinstance(budget, int):
         # The limit covers thoughts and answer together, as the reservation does: thoughts get half of it at the most.
         budget = min(budget, body["max_tokens"] // 2)
-        if budget < _LEAST_BUDGET:
+        if budget < _LEAST_BUDGET or demanded or _thoughtless(turns):
             del body["thinking"]
             return False
         body["thinking"] = thinking | {"budget_tokens": budget}
     return True
 
 
-def _add_tools(body: dict[str, Json], request: ChatRequest, *, thinking: bool) -> None:
-    if request.tool_choice == "none":
-        return  # tools that must not be called are not shown
+def _thoughtless(turns: Blocks) -> bool:
+    """Whether the conversation ends within a tool loop that did not begin with a thought."""
+    first = None
+    for at in range(len(turns) - 1, 0, -2):
+        if turns[at]["content"][0]["type"] != "tool_result":
+            break
+        first = turns[at - 1]["content"][0]["type"]
+    return first is not None and first not in ("thinking", "redacted_thinking")
+
+
+def _choice(request: ChatRequest, facts: Facts) -> dict[str, Json]:
+    """`tool_choice` in its words; `unset` when none was asked for."""
+    wanted = request.tool_choice
+    if wanted is None or not request.tools:
+        return {"type": "unset"}
+    if ("named" if type(wanted) is dict else wanted) not in facts.tool_choices:
+        # As in the base: what was demanded stays demanded where that can be said at all.
+        demanded = wanted not in ("none", "auto") and "required" in facts.tool_choices
+        wanted = "required" if demanded else "hidden" if wanted == "none" else "auto"
+    if type(wanted) is dict:
+        return {"type": "tool", "name": _tool_name(wanted["function"]["name"])}
+    return {"type": {"required": "any"}.get(wanted, wanted)}
+
+
+def _tool_name(name: str) -> str:
+    """A device's tool never bears the name of ours: such a one gets a mark more, which the reader takes away again."""
+    return name + "_" if name.rstrip("_") == SCHEMA_TOOL else name
+
+
+def _add_tools(body: dict[str, Json], request: ChatRequest, target: Target, choice: dict[str, Json], turns: Blocks) -> None:
+    """Tools that must not be called are shown only where there are calls already: those have to be of known tools."""
+    called = dict.fromkeys(block["name"] for turn in turns for block in turn["content"] if block["type"] == "tool_use")
+    if choice["type"] == "hidden" or not (called or (request.tools and choice["type"] != "none")):
+        return
     tools = []
     for tool in request.tools or ():
         asked = tool["function"]
-        built: dict[str, Json] = {"name": asked["name"], "input_schema": asked.get("parameters") or {"type": "object"}}
+        parameters = asked.get("parameters") or {}
+        built: dict[str, Json] = {"name": _tool_name(asked["name"]), "input_schema": parameters | {"type": "object"}}
         if asked.get("description") is not None:
             built["description"] = asked["description"]
+        if target.strict_schema and asked.get("strict") and "tools.strict" not in target.facts.drop:
+            built["strict"] = True
         tools.append(built)
+    if not tools:
+        tools, choice = [{"name": name, "input_schema": {"type": "object"}} for name in called], {"type": "none"}
     body["tools"] = tools
-    choice: dict[str, Json] | None = None
-    wanted = request.tool_choice
-    if type(wanted) is dict and not thinking:
-        choice = {"type": "tool", "name": wanted["function"]["name"]}
-    elif wanted == "required" and not thinking:
-        choice = {"type": "any"}
-    elif wanted is not None:
-        choice = {"type": "auto"}
-    if request.parallel_tool_calls is False:
-        choice = (choice or {"type": "auto"}) | {"disable_parallel_tool_use": True}
-    if choice is not None:
+    if request.parallel_tool_calls is False and choice["type"] != "none":
+        choice = (choice if choice["type"] != "unset" else {"type": "auto"}) | {"disable_parallel_tool_use": True}
+    if choice["type"] != "unset":
         body["tool_choice"] = choice
 
 
-def _add_format(body: dict[str, Json], request: ChatRequest, target: Target, system: str, *, thinking: bool) -> str:
-    """A schema as a tool that must be called, whose arguments are the answer; else in words. Gives the system prompt."""
+def _add_format(body: dict[str, Json], request: ChatRequest, target: Target, system: str) -> str:
+    """Gives the system prompt, which has the schema in words where nothing better can be had.
+
+    Better is the partner's own constraint, where it is known to have one ("Structured outputs"), and else a tool that
+    must be called, whose arguments are the answer; that one needs to be the only tool, and no budgeted thinking.
+    """
     asked = request.response_format
     schema = asked if isinstance(asked, JsonSchemaFormat) else None
-    if schema is not None and rung(request, target) == "json_schema" and not thinking and "tools" not in body:
-        description = "The answer, and all of it: call this once."
-        body["tools"] = [{"name": SCHEMA_TOOL, "description": description, "input_schema": schema.schema}]
-        body["tool_choice"] = {"type": "tool", "name": SCHEMA_TOOL, "disable_parallel_tool_use": True}
-        return system
+    if schema is not None and rung(request, target) == "json_schema":
+        if target.strict_schema:
+            body["output_config"] = body.get("output_config", {}) | {"format": {"type": "json_schema", "schema": schema.schema}}
+            return system
+        callable_ = "tools" in body and body.get("tool_choice") != {"type": "none"}
+        budgeted = "budget_tokens" in body.get("thinking", {})
+        if not callable_ and not budgeted and schema.schema.get("type") == "object":
+            tool = {"name": SCHEMA_TOOL, "description": "The answer, and all of it: call this once.", "input_schema": schema.schema}
+            body["tools"] = [*body.get("tools", ()), tool]
+            body["tool_choice"] = {"type": "tool", "name": SCHEMA_TOOL, "disable_parallel_tool_use": True}
+            return system
     words = OBJECT if schema is None else SCHEMA + _json(schema.schema).decode()
     return f"{system}\n\n{words}" if system else words
-
-

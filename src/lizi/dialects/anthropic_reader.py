@@ -2,8 +2,10 @@
 
 Never raises, never repeats a partner's wording, ids or model name. Invariants: any split of the bytes gives the
 same events; a `Finish` or a `Fault` comes exactly once and last, save `Usage`; a stream that ends without its
-reason to stop is a fault. Redacted thinking is not carried: it can't be shown, and a turn without it is taken.
-Bounds: 8 MiB an event, 16 MiB a whole reply, 128 tool calls, 64 KiB a signature.
+reason to stop is a fault. Redacted thinking has no text, but has to come back with its turn ("Extended thinking"):
+its data travels as a signature that begins with `REDACTED`. Of `message_start` only the prompt's tokens count: of the
+answer nothing has been counted then, and one that breaks off has to be estimated.
+Bounds: 8 MiB an event, 16 MiB a whole reply, 128 tool calls, 64 KiB a signature (a longer one is cut: it could not be carried).
 """
 
 from __future__ import annotations
@@ -15,17 +17,19 @@ import msgspec
 from msgspec import Struct
 
 from lizi.dialects.classes import ERROR_BODY_BYTES, classify, error_of, find_error
-from lizi.types import Event, Fault, Finish, FinishReason, Reasoning, Target, Text, ToolDelta, Usage
+from lizi.types import Event, Fault, Finish, FinishReason, Json, Reasoning, Retract, Target, Text, ToolDelta, Usage
 from lizi.wire.sse import SseReader
 
-__all__ = ["SCHEMA_TOOL", "Reader"]
+__all__ = ["REDACTED", "SCHEMA_TOOL", "Reader"]
 
 SCHEMA_TOOL = "lizi_answer"
 """Name of the tool by which a schema is enforced: what it is called with is the answer's text."""
+REDACTED = "redacted:"
+"""Marks data of redacted thinking among signatures, which are base 64 and hold no colon."""
 
 _WHOLE_BYTES = 16 * 1024 * 1024  # far above any text answer
 _TOOL_CALLS = 128  # as many as there may be tools
-_SIGNATURE_CHARACTERS = 64 * 1024  # a longer one could not be carried
+_SIGNATURE_CHARACTERS = 64 * 1024  # above what is carried (lizi.carry)
 _MOST_TOKENS = 1_000_000_000  # a report beyond this is a defect, not a bill
 
 _FINISHES: dict[str, FinishReason | str] = {
@@ -40,11 +44,16 @@ _FINISHES: dict[str, FinishReason | str] = {
 }
 
 
+class _OutputDetails(Struct, gc=False):
+    thinking_tokens: int | None = None
+
+
 class _Usage(Struct, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
 class _Delta(Struct, gc=False):
@@ -61,6 +70,7 @@ class _Block(Struct, gc=False):
     text: str | None = None
     thinking: str | None = None
     signature: str | None = None
+    data: str | None = None
     id: str | None = None
     name: str | None = None
     input: Any = None
@@ -98,8 +108,9 @@ class Reader:
         "_answers",
         "_bare",
         "_calls",
-        "_codes",
+        "_counts",
         "_ended",
+        "_facts",
         "_finished",
         "_headers",
         "_held",
@@ -116,7 +127,7 @@ class Reader:
         """`headers` in lower case. Streamed or not does not matter: a reply is read as what it is."""
         self._status = status
         self._headers = headers
-        self._codes = target.facts.codes
+        self._facts = target.facts
         events_come = headers.get("content-type", "").lower().startswith("text/event-stream")
         self._sse = SseReader() if events_come and status < 300 else None
         self._held: list[bytes] = []
@@ -128,6 +139,8 @@ class Reader:
         self._bare: int | None = None
         """Number of the call under way that has no arguments yet."""
         self._signature = ""
+        self._counts: list[int | None] = [None] * 5
+        """Of tokens, as last reported: new in the prompt, read from the cache, written to it, answered, thought."""
         self._usage: Usage | None = None
         self._said = False
         self._finished = False
@@ -161,7 +174,7 @@ class Reader:
         self._held.clear()
         if self._status >= 300:
             self._ended = True
-            return [Fault(classify(self._status, self._headers, rest, self._codes))]
+            return [Fault(classify(self._status, self._headers, rest, self._facts.codes))]
         if self._sse is not None:
             for payload in self._sse.close():
                 self._payload(payload, events, broken="truncated")
@@ -196,8 +209,11 @@ class Reader:
         try:
             event = _decode(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            self._fail(broken, events)
-            return
+            odd = _odd(payload)
+            if odd is None:
+                self._fail(broken, events)
+                return
+            event = odd
         kind = event.type
         if kind == "content_block_delta":
             if event.delta is not None:
@@ -209,6 +225,7 @@ class Reader:
             self._end_block(events)
         elif kind == "message_start":
             if event.message is not None and event.message.usage is not None:
+                event.message.usage.output_tokens = None
                 self._report(event.message.usage, events)
         elif kind == "message_delta":
             if event.usage is not None:
@@ -224,10 +241,14 @@ class Reader:
         elif kind != "ping":
             self._error(payload, known=kind == "error", events=events)
 
+    # --- blocks ---
+
     def _whole(self, reply: _Event, events: list[Event]) -> None:
         for index, block in enumerate(reply.content or ()):
             self._begin(index, block, events)
             self._end_block(events)
+        if self._ended:
+            return
         if reply.usage is not None:
             self._report(reply.usage, events)
         if reply.stop_reason:
@@ -247,9 +268,12 @@ class Reader:
             if block.thinking:
                 events.append(Reasoning(block.thinking))
             self._signature = (block.signature or "")[:_SIGNATURE_CHARACTERS]
+        elif block.type == "redacted_thinking" and block.data:
+            self._signature = (REDACTED + block.data)[:_SIGNATURE_CHARACTERS]
         elif block.type == "tool_use" and block.name:
             arguments = _json(block.input).decode() if block.input else ""
-            if block.name == SCHEMA_TOOL:
+            name = block.name
+            if name == SCHEMA_TOOL:
                 self._answers.add(index)
                 self._answer(arguments, events)
             elif len(self._calls) >= _TOOL_CALLS:
@@ -258,7 +282,8 @@ class Reader:
                 number = self._calls[index] = len(self._calls)
                 self._said = True
                 self._bare = None if arguments else number
-                events.append(ToolDelta(index=number, id=block.id, name=block.name, arguments=arguments))
+                name = name[:-1] if name.rstrip("_") == SCHEMA_TOOL else name  # as the request marked it
+                events.append(ToolDelta(index=number, id=block.id, name=name, arguments=arguments))
 
     def _delta(self, index: int, delta: _Delta, events: list[Event]) -> None:
         if delta.text:
@@ -289,33 +314,46 @@ class Reader:
             events.append(ToolDelta(index=self._bare, arguments="{}"))
         self._signature, self._bare = "", None
 
+    # --- tokens and the end ---
+
     def _report(self, usage: _Usage, events: list[Event]) -> None:
-        """The prompt's side comes first and the answer's last: each report is joined to what is known."""
-        before = self._usage or Usage()
-        inputs, cached, outputs = before.input_tokens, before.cached_tokens, before.output_tokens
-        if usage.input_tokens is not None:
-            cached = usage.cache_read_input_tokens or 0
-            inputs = usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0)
-        if usage.output_tokens is not None:
-            outputs = usage.output_tokens
-        if not (0 <= cached <= inputs <= _MOST_TOKENS and 0 <= outputs <= _MOST_TOKENS):
+        """Each report replaces those parts of the one before that it holds; all count from the start of the message.
+
+        Tokens read from the cache and written to it stand beside the new ones and are the prompt's too ("Prompt caching").
+        """
+        thought = usage.output_tokens_details.thinking_tokens if usage.output_tokens_details is not None else None
+        said = (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens, usage.output_tokens, thought)
+        if not all(count is None or 0 <= count <= _MOST_TOKENS for count in said):
             return  # not a report that could be billed: the estimate does it
-        report = Usage(input_tokens=inputs, output_tokens=outputs, cached_tokens=cached)
+        self._counts = [before if count is None else count for count, before in zip(said, self._counts, strict=True)]
+        new, cached, written, answered, thoughts = self._counts
+        if new is None or answered is None:
+            return
+        report = Usage(
+            input_tokens=new + (cached or 0) + (written or 0),
+            output_tokens=answered,
+            cached_tokens=cached or 0,
+            reasoning_tokens=min(thoughts or 0, answered),
+        )
         if report != self._usage:
             self._usage = report
-            if usage.output_tokens is not None:
-                events.append(report)
-
-    # --- the end ---
+            events.append(report)
 
     def _finish(self, named: str, events: list[Event]) -> None:
         if self._finished or self._ended:
             return
-        reason = _FINISHES.get(named)
+        self._end_block(events)
+        reason = self._facts.finishes.get(named) or _FINISHES.get(named)
+        if reason == "retract":
+            self._finished = self._ended = True
+            events += (Retract(replacement="", reason_class="content"), Finish("content_filter"))
+            return
         if reason is None:
             self.unknown_finish = True
             reason = "length" if self._said else "!truncated"  # as the base does: it did stop, and may not be whole
-        if reason == "tool_calls" and not self._calls:
+        if reason == "stop" and self._calls:
+            reason = "tool_calls"  # as in the base: others who speak this dialect say it after a call too
+        elif reason == "tool_calls" and not self._calls:
             # The call was our own way to an answer by a schema; without that one, the calls themselves are missing.
             reason = "stop" if self._answers else "!truncated"
         if reason == "refusal":
@@ -330,11 +368,51 @@ class Reader:
         """An error in a stream, or under HTTP 200; an event of a kind that is not known yet is passed over."""
         tree = _decode_tree(payload)
         if known or tree.get("error"):
-            self._fail(find_error(tree, self._codes) or "server_error", events)
+            self._fail(find_error(tree, self._facts.codes) or "server_error", events)
         elif "type" not in tree:
             self._fail("server_error", events)
 
     def _fail(self, name: str, events: list[Event]) -> None:
         self._ended = True
+        if name == "policy_input" and self._said:
+            name = "policy_output"  # once it speaks, the question has passed
         if not self._finished:  # an answered request stays answered, whatever follows
             events.append(Fault(error_of(name)))
+
+
+# --- events that are not of the usual form ---
+
+
+def _odd(payload: bytes) -> _Event | None:
+    """An event with fields of unexpected types: what can be understood, `None` if it is no JSON object."""
+    try:
+        tree = _decode_tree(payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if not isinstance(tree, dict):
+        return None
+    message, content = tree.get("message"), tree.get("content")
+    return _Event(
+        type=_convert(tree.get("type"), str),
+        index=_convert(tree.get("index"), int),
+        delta=_loose(tree.get("delta"), _Delta),
+        content_block=_loose(tree.get("content_block"), _Block),
+        message=_Message(usage=_loose(message.get("usage"), _Usage)) if isinstance(message, dict) else None,
+        content=[block for block in (_loose(part, _Block) for part in content) if block is not None] if isinstance(content, list) else None,
+        stop_reason=_convert(tree.get("stop_reason"), str),
+        usage=_loose(tree.get("usage"), _Usage),
+    )
+
+
+def _convert(value: Json, kind: Any) -> Any:
+    try:
+        return None if value is None else msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _loose(value: Json, kind: type[Struct]) -> Any:
+    """A struct of those fields of an object that are of the right type; `None` for what is no object."""
+    if not isinstance(value, dict):
+        return None
+    return kind(**{field.name: _convert(value.get(field.name), field.type) for field in msgspec.structs.fields(kind)})

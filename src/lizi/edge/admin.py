@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import pwd
 import re
 import secrets
 import socket
@@ -22,6 +23,8 @@ from msgspec import Struct
 from lizi.callers import KeyRecord
 from lizi.config import ServerSettings
 from lizi.edge.fleet import Landing
+from lizi.edge.keyring import Purpose
+from lizi.edge.partners import who
 from lizi.edge.server import Reply, Request, Responder, Server
 from lizi.errors import ConfigError, InvalidRequest, LiziError, Unauthenticated
 from lizi.types import Plan
@@ -52,18 +55,26 @@ class _Rotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class _Move(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state: str
-    by: str
     why: str
+    by: str | None = None
+    user: str = "unknown"
+    """Who runs the command, by its own word; the socket's word goes before it."""
     force: bool = False
+
+
+class _KeyringRotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    purpose: Purpose
 
 
 class _Call:
     """One authorised request on its way to a route."""
 
-    __slots__ = ("body", "subject")
+    __slots__ = ("body", "peer", "subject")
 
-    def __init__(self, body: bytes, subject: str) -> None:
+    def __init__(self, body: bytes, subject: str, peer: str) -> None:
         self.body = body
+        self.peer = peer
+        """Name of the user at the socket's other end; empty where the system doesn't tell."""
         self.subject = subject
         """The key or partner that the path names."""
 
@@ -91,6 +102,7 @@ class AdminPlane:
             ("PUT", re.compile("/keys/([a-z0-9]+)/plan"), self._plan),
             ("POST", re.compile("/partners/([a-z0-9._-]+)/move"), self._move),
             ("GET", re.compile("/partners/([a-z0-9._-]+)/history"), self._history),
+            ("POST", re.compile("/keyring/rotate"), self._rotate_keyring),
             ("POST", re.compile("/drain"), self._drain),
             ("GET", re.compile("/metrics"), self._metrics),
         )
@@ -187,7 +199,7 @@ class AdminPlane:
     def handle(self, request: Request, responder: Responder) -> Coroutine[Any, Any, Reply]:
         """Answer an authorised request."""
         route, subject = request.note
-        return self._answer(route, _Call(request.body, subject), request)
+        return self._answer(route, _Call(request.body, subject, _user_of(request.client_address)), request)
 
     async def _answer(self, route: _Route, call: _Call, request: Request) -> Reply:
         try:
@@ -241,14 +253,17 @@ class AdminPlane:
 
     async def _move(self, call: _Call) -> _Answer:
         wanted = msgspec.json.decode(call.body, type=_Move)
-        standing, landing = await self._supervisor.move_partner(
-            call.subject, wanted.state, by=wanted.by, why=wanted.why, force=wanted.force
-        )
+        by = who(wanted.by, call.peer or wanted.user)
+        standing, landing = await self._supervisor.move_partner(call.subject, wanted.state, by=by, why=wanted.why, force=wanted.force)
         return 200, {**msgspec.structs.asdict(standing), "landing": landing}
 
     async def _history(self, call: _Call) -> _Answer:
         moves = await self._supervisor.book.run(lambda store: store.partner_moves())
         return 200, {"moves": [move for move in moves if move.partner == call.subject]}
+
+    async def _rotate_keyring(self, call: _Call) -> _Answer:
+        key_id, landing = await self._supervisor.rotate_keyring(msgspec.json.decode(call.body, type=_KeyringRotation).purpose)
+        return 201, {"key_id": key_id, "landing": landing}
 
     async def _drain(self, call: _Call) -> _Answer:
         self._supervisor.request_end()
@@ -258,6 +273,15 @@ class AdminPlane:
         return 200, await self._supervisor.metrics()
 
 
+def _user_of(address: str) -> str:
+    _, mark, uid = address.partition("uid:")
+    if not mark:
+        return ""
+    try:
+        return pwd.getpwuid(int(uid)).pw_name
+    except KeyError:  # a container's user may have no name
+        return f"uid {uid}"
+
+
 def _landed(record: KeyRecord, landing: Landing) -> dict[str, Any]:
     return {**record.shown(), "landing": landing}
-

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lizi.edge.request_reading import ChunkedBody, Request, read_head
 from lizi.edge.responder import Headers, Reply, Responder
+from lizi.edge.runtime import local_peer
 from lizi.errors import InvalidRequest, LiziError, Refused
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Connection(asyncio.Protocol):
         if isinstance(peer, tuple):
             self._peer = peer[0]
             self._peer_trusted = server.belief.trusts(self._peer)
+        else:
+            self._peer = local_peer(transport.get_extra_info("socket"))
         if server.ssl_context is not None:
             self._scheme = "https"
         self._wait(server.idle_s)

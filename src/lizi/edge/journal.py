@@ -347,10 +347,10 @@ def _answer(intents: list[tuple[Exchange, asyncio.Future[None]]], *, refused: bo
 
 def _insert_intent(connection: sqlite3.Connection, chain: str, exchange: Exchange) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO intents VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO intents VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             exchange.id, chain, round(exchange.started_at * 1000), exchange.app, exchange.key_id, exchange.feature, exchange.model,
-            exchange.stream, exchange.reserved_micros, exchange.config_hash, exchange.idempotency,
+            exchange.stream, exchange.reserved_micros, exchange.config_hash, exchange.idempotency, exchange.synthetic,
         ),
     )  # fmt: skip
 
@@ -429,7 +429,7 @@ class HouseChain:
                 Exchange(
                     id=row[0], started_at=row[2] / 1000, started_mono=0.0, app=row[3], key_id=row[4], feature=row[5], model=row[6],
                     stream=bool(row[7]), reserved_micros=row[8], charged_micros=row[8], spent_micros=row[8], config_hash=row[9],
-                    idempotency=row[10], ended_at=at, outcome="internal", checks={"settlement": "error"},
+                    idempotency=row[10], synthetic=bool(row[11]), ended_at=at, outcome="internal", checks={"settlement": "error"},
                 )
                 for row in connection.execute("SELECT * FROM intents ORDER BY started_ms, id")
                 if row[1] not in live

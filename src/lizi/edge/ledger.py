@@ -25,7 +25,7 @@ from lizi.types import Exchange, Usage
 
 __all__ = ["Quote", "Reconciliation", "ReportRow", "quote", "reconcile", "report", "write"]
 
-_EXCHANGE_COLUMNS = 22
+_EXCHANGE_COLUMNS = 23
 _ATTEMPT_COLUMNS = 18
 _AUDIT_COLUMNS = 3
 _STEPS = (64, 16, 4, 1)
@@ -58,6 +58,7 @@ def write(connection: Connection, chain_no: int, exchanges: Sequence[Exchange], 
                 exchange.app, exchange.key_id, exchange.feature, exchange.model, exchange.stream, exchange.outcome, exchange.finish,
                 usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens, usage.estimated,
                 exchange.charged_micros, exchange.spent_micros, exchange.reserved_micros, exchange.config_hash, exchange.idempotency,
+                exchange.synthetic,
             )
         )  # fmt: skip
         for number, attempt in enumerate(exchange.attempts, 1):
@@ -81,9 +82,10 @@ def write(connection: Connection, chain_no: int, exchanges: Sequence[Exchange], 
 
 
 class ReportRow(Struct, frozen=True, kw_only=True):
-    """Sums over one app, feature, partner or day."""
+    """Sums over one app, feature, partner or day; what users asked for and what was made for examining stand in rows of their own."""
 
     name: str
+    synthetic: bool
     exchanges: int
     attempts: int
     failed: int
@@ -111,7 +113,7 @@ _SUMS = (
 def report(
     store: Store, *, by: Literal["app", "feature", "partner", "day"], since: float = 0.0, until: float = 1e11, zone: ZoneInfo | None = None
 ) -> list[ReportRow]:
-    """Sums over the exchanges that started in `[since, until)` (Unix seconds), by name.
+    """Sums over the exchanges that started in `[since, until)` (Unix seconds), by name, synthetic ones apart.
 
     Tokens are those charged, except by partner, where they are those of every attempt; and the
     charge stands with the attempts that the corridor charges for (law 9). `zone` cuts the days
@@ -120,31 +122,34 @@ def report(
     span = (round(since * 1000), round(until * 1000))
     if by == "partner":
         sql = (
-            f"SELECT name, count(DISTINCT no), count(*), {_SUMS}, sum(CASE WHEN paid THEN cost_micros ELSE 0 END), sum(cost_micros) "  # noqa: S608 - only constants
-            "FROM (SELECT a.partner AS name, e.no AS no, a.*, "
+            f"SELECT name, synthetic, count(DISTINCT no), count(*), {_SUMS}, "  # noqa: S608 - only constants
+            "sum(CASE WHEN paid THEN cost_micros ELSE 0 END), sum(cost_micros) "
+            "FROM (SELECT a.partner AS name, e.synthetic AS synthetic, e.no AS no, a.*, "
             "e.outcome IN ('ok', 'cancelled') AND a.outcome IN ('ok', e.outcome) AS paid "
-            "FROM exchanges e JOIN attempts a ON a.exchange_no = e.no WHERE e.started_ms >= ? AND e.started_ms < ?) GROUP BY name"
+            "FROM exchanges e JOIN attempts a ON a.exchange_no = e.no WHERE e.started_ms >= ? AND e.started_ms < ?) GROUP BY 1, 2"
         )
     else:
         key = _KEYS[by]
         sql = (
-            f"SELECT {key}, count(*), sum((SELECT count(*) FROM attempts WHERE exchange_no = no)), {_SUMS}, "  # noqa: S608 - only constants
-            "sum(charged_micros), sum(spent_micros) FROM exchanges WHERE started_ms >= ? AND started_ms < ? GROUP BY 1"
+            f"SELECT {key}, synthetic, count(*), "  # noqa: S608 - only constants
+            f"sum((SELECT count(*) FROM attempts WHERE exchange_no = no)), {_SUMS}, "
+            "sum(charged_micros), sum(spent_micros) FROM exchanges WHERE started_ms >= ? AND started_ms < ? GROUP BY 1, 2"
         )
-    sums: dict[str, list[int]] = {}
+    sums: dict[tuple[str, bool], list[int]] = {}
     with mapped("can't read the ledger"):
-        for name, *values in store.connection.execute(sql, span):
+        for name, synthetic, *values in store.connection.execute(sql, span):
             if by == "day":
                 name = datetime.fromtimestamp(name * _QUARTER_MS / 1000, zone or UTC).date().isoformat()
-            total = sums.setdefault(name, [0] * len(values))
+            total = sums.setdefault((name, bool(synthetic)), [0] * len(values))
             for at, value in enumerate(values):
                 total[at] += value
     return [
         ReportRow(
-            name=name, exchanges=v[0], attempts=v[1], input_tokens=v[2], output_tokens=v[3], cached_tokens=v[4], reasoning_tokens=v[5],
+            name=name, synthetic=synthetic,
+            exchanges=v[0], attempts=v[1], input_tokens=v[2], output_tokens=v[3], cached_tokens=v[4], reasoning_tokens=v[5],
             estimated=v[6], failed=v[7], charged_micros=v[8], spent_micros=v[9],
         )
-        for name, v in sorted(sums.items())
+        for (name, synthetic), v in sorted(sums.items())
     ]  # fmt: skip
 
 
@@ -176,7 +181,7 @@ def _usages(store: Store, sql: str, span: tuple[int, int]) -> Iterator[tuple[str
 
 
 def quote(store: Store, book: PriceBook, choose: Callable[[str], str | None], *, since: float = 0.0, until: float = 1e11) -> Quote:
-    """Replay what was charged at another partner's prices, each exchange at the price of its own start.
+    """Replay what was charged for users at another partner's prices, each exchange at the price of its own start.
 
     `choose` gives the price key for a logical model, or `None` when that partner has none for it.
     """
@@ -184,7 +189,7 @@ def quote(store: Store, book: PriceBook, choose: Callable[[str], str | None], *,
     keys: dict[str, str | None] = {}
     sql = (
         "SELECT model, started_ms, input_tokens, output_tokens, cached_tokens, reasoning_tokens, estimated, charged_micros "
-        "FROM exchanges WHERE started_ms >= ? AND started_ms < ? AND input_tokens + output_tokens > 0"
+        "FROM exchanges WHERE started_ms >= ? AND started_ms < ? AND input_tokens + output_tokens > 0 AND NOT synthetic"
     )
     for model, at, usage, micros in _usages(store, sql, (round(since * 1000), round(until * 1000))):
         if model not in keys:

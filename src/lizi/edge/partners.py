@@ -6,6 +6,7 @@ partner back. Never moves one by itself. What is under way ends as it began (law
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -18,11 +19,18 @@ from lizi.types import PartnerState, Standing
 if TYPE_CHECKING:
     from lizi.edge.supervisor import Supervisor
 
-__all__ = ["ENOUGH_PARTNERS", "check_left", "critical_words", "introduce", "move", "states"]
+__all__ = ["ENOUGH_PARTNERS", "check_left", "critical_words", "introduce", "move", "remind", "states", "warn", "who"]
 
 _LOG = logging.getLogger("lizi.partners")
 ENOUGH_PARTNERS = 2
 """With one, its failure is ours."""
+_REMIND_S = 3600.0
+"""Often enough that whoever looks at a day's log sees it, seldom enough that nobody filters it out."""
+
+
+def who(by: str | None, user: str) -> str:
+    """Whom a move's record names: the user that the system knows, behind whoever they say that decided it."""
+    return user if not by or by == user else f"{by} ({user})"
 
 
 def states(supervisor: Supervisor) -> dict[str, PartnerState]:
@@ -31,20 +39,35 @@ def states(supervisor: Supervisor) -> dict[str, PartnerState]:
 
 
 async def introduce(supervisor: Supervisor, config: Config) -> None:
-    """Record where partners begin that the store doesn't know, as the configuration says; warn where too few are active."""
+    """Record where partners begin that the store doesn't know, as the configuration says.
+
+    Only for a configuration that serves: one that was refused must not decide for the mended one after it.
+    """
     book = supervisor.book
     for name, partner in config.partners.items():
         if name not in book.standings:
             why = "first seen in the configuration"
             first = Standing(partner=name, state=partner.state, at=supervisor.clock.now(), by="configuration", why=why)
             await book.move(supervisor.chain, first)
-    words = critical_words(config, states(supervisor))
+
+
+def warn(supervisor: Supervisor, *, aloud: bool = False) -> None:
+    """Log what is critical and has too few active partners; `aloud`: in plain words on standard error as well."""
+    config, now = supervisor.config, states(supervisor)
+    words = critical_words(config, now) if aloud else []
     if words:
-        # Also to people who start it by hand: a line among a thousand JSON lines can be overlooked.
+        # For people who start it by hand: a line among a thousand JSON lines can be overlooked.
         sys.stderr.write("\n".join(["", *words, ""]) + "\n")
-    for name, partners in critical(config, states(supervisor)).items():
+    for name, partners in critical(config, now).items():
         if len(partners) < ENOUGH_PARTNERS:
             _LOG.warning("critical without a second active partner", extra={"feature": name, "count": len(partners)})
+
+
+async def remind(supervisor: Supervisor) -> None:
+    """Warn again and again, for as long as it is so."""
+    while True:
+        await asyncio.sleep(_REMIND_S)
+        warn(supervisor)
 
 
 def critical_words(config: Config, now: dict[str, PartnerState]) -> list[str]:
@@ -85,4 +108,5 @@ async def move(supervisor: Supervisor, name: str, wanted: str, *, by: str, why: 
     await book.move(supervisor.chain, standing)
     landing = await supervisor.land_states()
     _LOG.warning("partner moved", extra={"partner": name, "reason": standing.state})
+    warn(supervisor)
     return standing, landing

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import stat
+import struct
 import time
 import traceback
 from collections.abc import Coroutine, Mapping
@@ -19,7 +21,7 @@ from typing import Any
 
 from lizi.errors import ConfigError
 
-__all__ = ["SystemClock", "cancel_all", "resolve_secret", "spawn"]
+__all__ = ["SystemClock", "cancel_all", "local_peer", "resolve_secret", "spawn"]
 
 _LOG = logging.getLogger("lizi.runtime")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -131,3 +133,15 @@ def _done(task: asyncio.Task[Any]) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-4:]))
         _LOG.error("task failed", extra={"task": task.get_name(), "error": type(error).__name__, "where": where})
+
+
+def local_peer(sock: Any) -> str:
+    """`uid:NUMBER` of who is at the other end of a Unix socket, by the kernel's word (SO_PEERCRED, unix(7)); else empty."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if sock is None or option is None or sock.family != socket.AF_UNIX:
+        return ""
+    try:
+        _, uid, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("iII")))
+    except OSError:  # it is gone already
+        return ""
+    return f"uid:{uid}"

@@ -74,8 +74,10 @@ _MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     """,
-    # 2: the life of partners
+    # 2: the life of partners, and what is asked of them before they are active
     """
+    ALTER TABLE exchanges ADD COLUMN synthetic INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intents ADD COLUMN synthetic INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE partner_moves (
         no INTEGER PRIMARY KEY, partner TEXT NOT NULL, came_from TEXT, state TEXT NOT NULL, at REAL NOT NULL,
         by TEXT NOT NULL, why TEXT NOT NULL

@@ -34,7 +34,7 @@ from lizi.edge.channel import Generation, Keys, States
 from lizi.edge.embedded import EmbeddedModel
 from lizi.edge.fleet import Fleet, Landing
 from lizi.edge.journal import HouseChain
-from lizi.edge.keyring import Keyring
+from lizi.edge.keyring import Keyring, Purpose
 from lizi.edge.logs import LineWriter, install
 from lizi.edge.runtime import SystemClock, cancel_all, resolve_secret, spawn
 from lizi.edge.store import Lock
@@ -105,6 +105,7 @@ class Supervisor:
         )
         await self._restore()
         await partners.introduce(self, self.config)
+        partners.warn(self, aloud=True)
         self._listen(self.config.server)
         for partner in self.config.partners:
             await self._start_model(self.config, partner)
@@ -123,6 +124,7 @@ class Supervisor:
         self.admin = AdminPlane(self)
         await self.admin.listen()
         spawn(self._seal_regularly(), "supervisor-seals")
+        spawn(partners.remind(self), "supervisor-reminds")
 
     async def _restore(self) -> None:
         moment = self.moment()
@@ -296,7 +298,6 @@ class Supervisor:
             self._check_secrets(config)
             for name in config.partners:
                 await self._start_model(config, name)
-            await partners.introduce(self, config)
             before_config, self.number = self.config, self.number + 1
             generation = self._generation(config)
             # First what new workers start with, then the running ones: one that starts meanwhile has it either way.
@@ -315,6 +316,8 @@ class Supervisor:
             self.owner.claim_life_s = float(config.store.idempotency_life_s)
             for name in [name for name in self._models if name not in config.partners]:
                 await self._models.pop(name).stop()
+            await partners.introduce(self, config)
+            partners.warn(self, aloud=True)
             _LOG.info("reloaded", extra={"generation": self.number, "config_hash": config.hash})
             return landing
 
@@ -322,6 +325,15 @@ class Supervisor:
         """See `edge.partners.move`."""
         async with self._changing:
             return await partners.move(self, name, wanted, by=by, why=why, force=force)
+
+    async def rotate_keyring(self, purpose: Purpose) -> tuple[str, Landing]:
+        """A new current key of the service's own; acts on all workers when this returns. The next checkpoint is signed by it."""
+        async with self._changing:
+            key_id = self.keyring.rotate(purpose, self.clock.now())
+            _LOG.warning("keyring rotated", extra={"reason": purpose, "key": key_id})
+            generation = self._generation(self.config)
+            self.fleet.follow(generation)
+            return key_id, await self.fleet.apply(generation)
 
     async def land_states(self) -> Landing:
         """Where partners stand, on all workers; under the lock for changes."""
@@ -369,6 +381,9 @@ class Supervisor:
             trouble = {target: state for worker in workers for target, state in worker.health.items() if target.startswith(f"{name}/")}
             found[name] = {"embedded": settings.embedded, "region": settings.region, "targets_in_trouble": trouble}
             found[name]["standing"] = self.book.standings.get(name)
+            found[name]["in_flight"] = sum(
+                view.requests for worker in workers for lane, view in worker.lanes.items() if lane.startswith(f"{name}/")
+            )
             if model is not None:
                 found[name] |= {"process": model.state, "restarts": model.restarts}
         return {

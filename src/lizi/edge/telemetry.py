@@ -51,6 +51,7 @@ class _Line(Struct, omit_defaults=True):
     outcome: str = ""
     finish: str | None = None
     streamed: bool = False
+    synthetic: bool = False
     attempts: int = 0
     partner: str = ""
     internal: str = ""
@@ -115,6 +116,7 @@ class Telemetry(Tally):
         self._level = _LEVELS[level]
         self._traces = traces
         self._exchanges: dict[tuple[str, str, str], int] = {}
+        self._synthetic: dict[tuple[str, str, str], int] = {}
         self._attempts: dict[tuple[str, str], int] = {}
         self._refusals: dict[str, int] = {}
         self._rejects: dict[str, int] = {}
@@ -127,17 +129,20 @@ class Telemetry(Tally):
     # --- what happens
     def record(self, exchange: Exchange) -> None:
         """Count, log and trace a finished exchange. Synchronous, never blocks."""
-        _count(self._exchanges, (exchange.feature, exchange.model, exchange.outcome), ("other", "other", "other"))
+        # A candidate that fails its examination must not wake anybody: neither users' counts nor their waits hold it.
+        counts = self._synthetic if exchange.synthetic else self._exchanges
+        _count(counts, (exchange.feature, exchange.model, exchange.outcome), ("other", "other", "other"))
         for attempt in exchange.attempts:
             _count(self._attempts, (attempt.target.partner, attempt.outcome), ("other", "other"))
         for name in exchange.dropped_fields:
             _count(self._dropped, name, "other")
         first = exchange.first_released_mono
         first_s = None if first is None else first - exchange.started_mono
-        if first_s is not None:
+        if first_s is not None and not exchange.synthetic:
             self._first_token.add(first_s)
         duration_s = max(0.0, exchange.ended_at - exchange.started_at)  # the wall clock may have been set back
-        self._duration.add(duration_s)
+        if not exchange.synthetic:
+            self._duration.add(duration_s)
         usage = exchange.usage
         self._input_tokens += usage.input_tokens
         self._output_tokens += usage.output_tokens
@@ -160,6 +165,7 @@ class Telemetry(Tally):
                 outcome=exchange.outcome,
                 finish=exchange.finish,
                 streamed=exchange.stream,
+                synthetic=exchange.synthetic,
                 attempts=len(exchange.attempts),
                 partner=last.target.partner if last is not None else "",
                 first_token_ms=None if first_s is None else round(first_s * 1000, 1),
@@ -219,8 +225,9 @@ class Telemetry(Tally):
     def numbers(self) -> dict[str, float]:
         """All series of this worker, for the channel; summed over workers by `edge.numbers.summed`."""
         found = super().numbers()
-        for (feature, model, outcome), count in self._exchanges.items():
-            found[_series("lizi_exchanges_total", feature=feature, model=model, outcome=outcome)] = count
+        for name, exchanges in (("lizi_exchanges_total", self._exchanges), ("lizi_synthetic_exchanges_total", self._synthetic)):
+            for (feature, model, outcome), count in exchanges.items():
+                found[_series(name, feature=feature, model=model, outcome=outcome)] = count
         for (partner, outcome), count in self._attempts.items():
             found[_series("lizi_attempts_total", partner=partner, outcome=outcome)] = count
         for name, counts, label in (

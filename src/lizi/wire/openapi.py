@@ -75,7 +75,8 @@ def _json(name: str) -> dict[str, Any]:
 
 
 def _post(feature: str, request: str, result: str) -> dict[str, Any]:
-    stream = {"text/event-stream": {"schema": {"type": "string", "description": "with `stream: true`; server-sent events"}}}
+    described = "with `stream: true`: server-sent events, of which each `data` is JSON or `[DONE]`"
+    stream = {"text/event-stream": {"schema": {"description": described}}}
     return {
         "operationId": feature,
         "summary": _SUMMARIES[feature],
