@@ -367,13 +367,18 @@ def newest(here: Path) -> Path:
     return found[-1]
 
 
+def everything(here: Path) -> str:
+    """The page with all that was measured: beside the rivals, and dialect by dialect."""
+    path = newest(here)
+    return page(Results(json.loads(path.read_text())), path.name) + dialects(here / "results" / "dialects.json")
+
+
 def render(here: Path = HERE) -> None:
     """Write the page and its pictures."""
-    path = newest(here)
-    results = Results(json.loads(path.read_text()))
+    results = Results(json.loads(newest(here).read_text()))
     for name, picture in pictures(results).items():
         (here / "results" / name).write_text(picture)
-    (here / "README.md").write_text(page(results, path.name) + dialects(here / "results" / "dialects.json"))
+    (here / "README.md").write_text(everything(here))
 
 
 if __name__ == "__main__":
