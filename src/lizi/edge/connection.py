@@ -149,6 +149,7 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def eof_received(self) -> bool:
+        self._server.outbox.release(self._transport)
         self._leave()
         self._state = _CLOSED
         self._buffer = b""
@@ -311,8 +312,7 @@ class Connection(asyncio.Protocol):
             responder.respond(answer.status, answer.headers, answer.body)
         else:
             self._answer = answer
-            self._task = task = server.loop.create_task(self._run(answer, request, responder))
-            server.tasks.add(task)
+            self._task = server.tasks[responder] = server.loop.create_task(self._run(answer, request, responder))
 
     async def _run(self, answer: Coroutine[Any, Any, Reply | None], request: Request, responder: Responder) -> None:
         try:
@@ -323,12 +323,13 @@ class Connection(asyncio.Protocol):
             reply = self._server.app.fault(_defect(exception), request)
         finally:
             # Not a done callback: that is one more turn of the loop for every request.
-            self._server.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._server.tasks.pop(responder, None)
         if responder is not self._responder:
             return
         if not responder.started and reply is not None:
             responder.respond(reply.status, reply.headers, reply.body)
         elif not responder.ended:
+            self._server.outbox.release(self._transport)
             self._transport.abort()  # a stream that broke off must not look complete
 
     def head(self, status: int, headers: Headers, framing: str) -> bytes:
@@ -342,10 +343,11 @@ class Connection(asyncio.Protocol):
             framing += "connection: keep-alive\r\n"
         return f"{_STATUS_LINES[status]}{self._server.date_line}{block}{framing}\r\n".encode("latin-1")
 
-    def send(self, data: bytes) -> None:
-        """To the socket."""
-        self._server.bytes_out += len(data)
-        self._transport.write(data)
+    def send(self, data: bytes, *, at_once: bool = False) -> None:
+        """To the socket: now, or with all that this turn of the loop sends."""
+        server = self._server
+        server.bytes_out += len(data)
+        server.outbox.write(self._transport, data, at_once=at_once)
 
     def finished(self) -> None:
         """The answer is out: on to the next request, or close."""
@@ -399,7 +401,7 @@ class Connection(asyncio.Protocol):
             task.cancel()
             if self._answer is not None and getcoroutinestate(self._answer) == CORO_CREATED:
                 self._answer.close()  # its task never got its first turn, so it can't say goodbye itself
-                self._server.tasks.discard(task)
+                self._server.tasks.pop(cast(Responder, self._responder), None)
         self._end_request()
 
     def _refuse(self, error: LiziError, request: Request | None) -> None:
@@ -415,6 +417,7 @@ class Connection(asyncio.Protocol):
         self._close(linger=True)
 
     def _close(self, *, linger: bool) -> None:
+        self._server.outbox.release(self._transport)
         self._buffer = b""
         if not linger:
             self._state = _CLOSED
@@ -479,6 +482,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Cut, whatever is under way."""
+        self._server.outbox.release(self._transport)
         self._leave()
         self._transport.abort()
 

@@ -13,7 +13,6 @@ import hmac
 import math
 import re
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
@@ -180,8 +179,8 @@ class HttpApp:
             stream = _Stream(responder, self._headers(note, "text/event-stream; charset=utf-8", ("x-accel-buffering", "no")))
             stream.keep_alive_with_comments()
         try:
-            # Law 3: whoever iterates `serve` closes it, also when this task is cancelled.
-            async with aclosing(serve(opened, self._ports)) as batches:
+            batches = serve(opened, self._ports)
+            try:
                 async for batch in batches:
                     last = batch[-1]
                     if type(last) is Fault:
@@ -193,6 +192,10 @@ class HttpApp:
                         if data:
                             stream.write(data)
                             await responder.drain()
+            except BaseException:
+                # Law 3: whoever iterates `serve` closes it, also when this task is cancelled. One that came to its end is closed.
+                await batches.aclose()
+                raise
         except asyncio.CancelledError:
             self._seen(request, note, 499, "cancelled", streamed=streamed)
             raise

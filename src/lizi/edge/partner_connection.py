@@ -16,6 +16,7 @@ from typing import Protocol, cast
 
 import httptools
 
+from lizi.edge.outbox import Outbox
 from lizi.errors import PartnerError, Retry
 
 __all__ = ["Connection", "Pool", "WireReply", "fault"]
@@ -141,13 +142,14 @@ class Connection(asyncio.Protocol):
     """One connection, one exchange at a time. Made by the pool, which counts it until `dropped`."""
 
     __slots__ = (
-        "_deadline", "_gone", "_head_size", "_informational", "_inflate", "_length_known", "_pairs", "_parser", "_pool", "_spoiled",
-        "_timer", "_timer_at", "_transport", "idle_since", "loop", "paused", "reply", "served",
+        "_deadline", "_gone", "_head_size", "_informational", "_inflate", "_length_known", "_outbox", "_pairs", "_parser",
+        "_pool", "_spoiled", "_timer", "_timer_at", "_transport", "idle_since", "loop", "paused", "reply", "served",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, outbox: Outbox) -> None:
         self.loop = loop
         self._pool = pool
+        self._outbox = outbox
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._gone = False
@@ -177,10 +179,10 @@ class Connection(asyncio.Protocol):
             reply.fault = fault("cut")
             return reply
         if len(body) < 65_536:
-            transport.write(head + body)
+            self._outbox.write(transport, head + body)
         else:  # a copy of a large body costs more than a second system call
-            transport.write(head)
-            transport.write(body)
+            self._outbox.write(transport, head)
+            self._outbox.write(transport, body)
         return reply
 
     def leave(self) -> None:
@@ -197,7 +199,8 @@ class Connection(asyncio.Protocol):
             or self._gone
             or transport is None
             or transport.is_closing()
-            or transport.get_write_buffer_size()  # answered before it took the whole request
+            or transport.get_write_buffer_size()  # answered before it took the whole request …
+            or self._outbox.holds(transport)  # … or was sent it
         ):
             self.abort()
             return

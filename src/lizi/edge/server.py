@@ -19,6 +19,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from lizi.edge.connection import LATE, NEVER, TICKS_PER_S, Connection
+from lizi.edge.outbox import Outbox
 from lizi.edge.request_reading import ProxyBelief, Request
 from lizi.edge.responder import App, Reply, Responder
 
@@ -47,8 +48,10 @@ class Server:
         self.ssl_context = ssl_context
         self.belief = ProxyBelief(settings.trusted_proxies)
         self.loop = asyncio.get_running_loop()
+        self.outbox = Outbox(self.loop)
         self.connections: set[Connection] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[Responder, asyncio.Task[None]] = {}
+        """What is at work, by the answer that it works for: a task would have to ask the loop which one it is."""
         self.draining = False
         self.headers_s = settings.headers_timeout_ms / 1000
         self.body_s = settings.body_timeout_ms / 1000
@@ -110,7 +113,7 @@ class Server:
             self._timer.cancel()
         if self.tasks:
             # Cancelled work closes its partner's connection and settles; that waits for nothing outside.
-            await asyncio.wait(self.tasks, timeout=_LAST_STEPS_S)
+            await asyncio.wait(self.tasks.values(), timeout=_LAST_STEPS_S)
         return len(cut)
 
     def forget(self, connection: Connection) -> None:

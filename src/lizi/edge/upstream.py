@@ -21,6 +21,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from lizi.edge.addresses import is_literal, refusal
+from lizi.edge.outbox import Outbox
 from lizi.edge.partner_connection import Connection, WireReply, fault
 from lizi.errors import ConfigError, LiziError
 from lizi.types import Call
@@ -65,6 +66,7 @@ class HttpUpstream:
         self._resolve = resolve
         self._idle_s = idle_s
         self._tls = tls
+        self.outbox = Outbox(asyncio.get_running_loop())
         self._pools: dict[tuple[str, str, int], _Pool] = {}
         self._heads: dict[tuple[str, str, tuple[tuple[bytes, bytes], ...], str, str], tuple[_Pool, bytes]] = {}
         self._limits: dict[tuple[str, str, int], int] = {}
@@ -262,7 +264,7 @@ class _Pool:
                 return handed
         else:
             self.open += 1
-        connection = Connection(self._loop, self)
+        connection = Connection(self._loop, self, self._client.outbox)
         self.all.add(connection)
         try:
             await self._dial(connection, deadline)

@@ -149,21 +149,19 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
     retract: Retract | None = None
     state = ""
     for event in events:
-        match event:
-            case Text():
-                text.append(event.text)
-            case ToolDelta():
-                calls.setdefault(event.index, [event.name or ""]).append(event.arguments)
-            case Usage():
-                usage = event
-            case State():
-                state = event.sealed
-            case Retract():
-                retract = event
-            case Finish():
-                reason = event.reason
-            case _:
-                pass
+        kind = type(event)
+        if kind is Text:
+            text.append(event.text)  # type: ignore[union-attr]
+        elif kind is ToolDelta:
+            calls.setdefault(event.index, [event.name or ""]).append(event.arguments)  # type: ignore[union-attr]
+        elif kind is Usage:
+            usage = event  # type: ignore[assignment]
+        elif kind is State:
+            state = event.sealed  # type: ignore[union-attr]
+        elif kind is Retract:
+            retract = event  # type: ignore[assignment]
+        elif kind is Finish:
+            reason = event.reason  # type: ignore[union-attr]
     content: str | None = "".join(text)
     if retract is not None:
         content = retract.replacement
