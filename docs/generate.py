@@ -28,6 +28,7 @@ from lizi.features import FEATURES
 from lizi.wire.openapi import document
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # a test loads this file from elsewhere
+import conformance_page
 import partner_pages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +68,7 @@ def pages() -> dict[str, str]:
         "cli.md": cli_page(),
         "errors.md": errors_page(),
         "requirements.md": requirements_page(),
+        "conformance.md": NOTE + conformance_page.page(),
         **{name: NOTE + text for name, text in partner_pages.pages().items()},
     }
 

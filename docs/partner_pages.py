@@ -80,7 +80,7 @@ def _page(name: str, record: Record) -> str:
         *(_TABLE if (_HERE / "reference" / "conformance.md").exists() else ()),
         f"`tests/golden/snapshots/record.{name}.json` is the whole of one request as this partner gets it."
         + (" The family's code is also run against the local models that Lizi serves." if record.family == "openai_chat" else ""),
-        "`lizi partner ping NAME` asks the real one.",
+        f"`lizi partner ping NAME` asks the real one; `lizi partner fake --dialect {name}` starts a scripted one.",
     ]
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
 

@@ -181,6 +181,15 @@ REPLIES: dict[str, tuple[bytes, list[Event]]] = {
         ),
         [ToolDelta(index=0, id="c1", name="f", arguments="{"), ToolDelta(index=0, arguments="}"), Finish("tool_calls")],
     ),
+    "arguments before the name": (
+        sse(
+            delta(tool_calls=[{"index": 0, "function": {"arguments": '{"a"'}}]),
+            delta(tool_calls=[{"index": 0, "function": {"arguments": ":1"}}]),
+            delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "}"}}]),
+            delta("tool_calls"),
+        ),
+        [ToolDelta(index=0, id="c1", name="f", arguments='{"a":1}'), Finish("tool_calls")],
+    ),
     "arguments as an object": (
         sse(delta(tool_calls=[{"index": None, "id": "c1", "function": {"name": "f", "arguments": {"a": 1}}}]), delta("tool_calls")),
         [ToolDelta(index=0, id="c1", name="f", arguments='{"a":1}'), Finish("tool_calls")],
@@ -260,6 +269,18 @@ FAULTS: dict[str, tuple[bytes, str, str, Retry]] = {
         "policy_blocked",
         Retry.NEVER,
     ),
+    "a block without candidates": (
+        json.dumps({"promptFeedback": {"blockReason": SECRET}, "choices": []}).encode(),
+        "policy_input",
+        "policy_blocked",
+        Retry.NEVER,
+    ),
+    "a call that never gets its name": (
+        sse(delta(tool_calls=[{"index": 0, "function": {"arguments": "{}"}}]), delta("tool_calls")),
+        "truncated",
+        "stream_cut",
+        Retry.OTHER_TARGET,
+    ),
     "base_resp rate": (json.dumps({"base_resp": {"status_code": 1002}}).encode(), "rate_rpm", "upstream_failed", Retry.OTHER_TARGET),
     "base_resp unknown": (json.dumps({"base_resp": {"status_code": 9999}}).encode(), "server_error", "upstream_failed", Retry.OTHER_TARGET),
     "error_code": (json.dumps({"error_code": 336100, "error_msg": SECRET}).encode(), "server_error", "upstream_failed", Retry.OTHER_TARGET),
@@ -272,6 +293,12 @@ FAULTS: dict[str, tuple[bytes, str, str, Retry]] = {
     "whole, no finish": (reply({"content": "hi"}, None), "truncated", "stream_cut", Retry.OTHER_TARGET),
     "whole, cut": (reply({"content": "hi"})[:-5], "server_error", "upstream_failed", Retry.OTHER_TARGET),
     "nothing in it": (b"{}", "truncated", "stream_cut", Retry.OTHER_TARGET),
+    "arguments without end before the name": (
+        sse(*[delta(tool_calls=[{"index": 0, "function": {"arguments": "a" * 60_000}}])] * 5),
+        "server_error",
+        "upstream_failed",
+        Retry.OTHER_TARGET,
+    ),
     "too many calls": (
         sse(delta(tool_calls=[{"index": i, "id": f"c{i}", "function": {"name": "f"}} for i in range(129)])),
         "server_error",

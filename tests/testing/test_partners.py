@@ -8,13 +8,15 @@ import json
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import zlib
 
 import pytest
 
-from lizi.testing.behaviours import Asked, render
+from lizi.testing.behaviours import Asked
 from lizi.testing.partners import BEHAVIOURS, Behaviour, Captured, Partner, ToolCall
+from lizi.testing.rendering import render
 
 
 async def _exchange(partner: Partner, *, stream: bool = True, extra: dict[str, object] | None = None) -> bytes:
@@ -203,6 +205,19 @@ async def test_paced_streams_keep_their_own_intended_times() -> None:
         stamps = [int(text[at : at + 16]) for at in range(0, len(text), 26)]
         assert len(stamps) == 10
         assert all(abs(late - early - 5_000) <= 2 for early, late in itertools.pairwise(stamps[1:]))
+
+
+async def test_a_dialect_has_its_own_address_key_and_rules() -> None:
+    async with Partner(dialect="qwen") as partner:
+        assert (await _exchange(partner)).startswith(b"HTTP/1.1 404")
+        assert partner.base_url.endswith("/compatible-mode/v1")
+        request = urllib.request.Request(f"{partner.base_url}/chat/completions", b'{"model":"qwen-plus","messages":[],"chat_id":1}')
+        request.add_header("authorization", "Bearer k")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            await asyncio.to_thread(urllib.request.urlopen, request, timeout=5)
+        assert refused.value.code == 400
+        refused.value.close()
+        assert list(partner.refused) == ["takes no chat_id"]
 
 
 def test_it_serves_by_hand_from_the_command_line() -> None:

@@ -370,6 +370,41 @@ def partner_add(
     )
 
 
+@_partner.command("fake")
+def partner_fake(
+    dialect: Annotated[str, typer.Option(help="Partner to play: qwen, deepseek, kimi, glm, openai, anthropic, vllm …")] = "openai_chat",
+    behaviour: Annotated[
+        str, typer.Option(metavar="NAME", help="What it does: a name, a number of the thirty, or NAME/VARIANT; see --list.")
+    ] = "good",
+    listed: Annotated[bool, typer.Option("--list", help="Say what it can be made to do, and leave.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="On loopback; 0 takes a free one.")] = 0,
+    chunks: Annotated[int | None, typer.Option(min=1, help="Pieces of a streamed answer.")] = None,
+    interval_ms: Annotated[float | None, typer.Option(min=0, help="Time between two pieces.")] = None,
+    reply_bytes: Annotated[int | None, typer.Option(min=1, help="Size of the answer's text.")] = None,
+    first_byte_ms: Annotated[float | None, typer.Option(min=0, help="Wait before the headers.")] = None,
+    first_token_ms: Annotated[float | None, typer.Option(min=0, help="Wait between the headers and the first piece.")] = None,
+    seed: Annotated[int, typer.Option(help="Of its words: the same seed, the same bytes.")] = 0,
+) -> None:
+    """Start a scripted partner on loopback, which speaks and misbehaves as a real one may; print what to paste into lizi.toml."""
+    from lizi.cli import fake
+
+    if listed:
+        fake.listing(_output, dialect)
+        return
+    fake.serve(
+        _output,
+        dialect=dialect,
+        behaviour=behaviour,
+        port=port,
+        chunks=chunks,
+        interval_ms=interval_ms,
+        reply_bytes=reply_bytes,
+        first_byte_ms=first_byte_ms,
+        first_token_ms=first_token_ms,
+        seed=seed,
+    )
+
+
 # --- keyring -------------------------------------------------------------------
 
 

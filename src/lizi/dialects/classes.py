@@ -153,8 +153,11 @@ def find_error(tree: dict[str, Json], codes: Mapping[str, str] = _NONE) -> str |
     """The class of the error in a body or a stream chunk; `None` when there is none or it says nothing known.
 
     Known forms: `error` object or text, `code`/`message` beside each other, `error_code`/`error_msg`,
-    `base_resp`, `Response.Error`.
+    `base_resp`, `Response.Error`, `promptFeedback.blockReason` (Gemini API, "Prompt feedback").
     """
+    feedback = tree.get("promptFeedback")
+    if isinstance(feedback, dict) and feedback.get("blockReason"):
+        return "policy_input"  # a block without an answer is still a block: it is not taken elsewhere
     base = tree.get("base_resp")
     if isinstance(base, dict) and isinstance(base.get("status_code"), int) and base["status_code"] != 0:
         return codes.get(str(base["status_code"])) or _BASE_RESP.get(base["status_code"], "server_error")

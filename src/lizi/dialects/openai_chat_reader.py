@@ -22,6 +22,7 @@ __all__ = ["Reader"]
 
 _WHOLE_BYTES = 16 * 1024 * 1024  # far above any text answer
 _TOOL_CALLS = 128  # as many as there may be tools
+_EARLY_CHARACTERS = 256 * 1024  # as `tagged` allows a call that it must hold
 _SNIFFED_BYTES = 4096  # a stream under a wrong content type shows itself at once
 _ERROR_KEYS = frozenset({"code", "error_code", "error_msg", "message", "msg"})
 _MOST_TOKENS = 1_000_000_000  # a report beyond this is a defect, not a bill
@@ -355,9 +356,12 @@ class Reader:
 class _Tools:
     """Tool calls of one reply, numbered from 0 in order of appearance, whatever numbers the partner gives."""
 
-    __slots__ = ("_ids", "_named", "_numbers")
+    __slots__ = ("_early", "_early_size", "_ids", "_named", "_numbers")
 
     def __init__(self) -> None:
+        self._early: dict[int, str] = {}
+        """Arguments that came before their call's name: a device can't be told of a call that has none."""
+        self._early_size = 0
         self._numbers: dict[int, int] = {}
         self._ids: list[str] = []
         self._named: set[int] = set()
@@ -372,7 +376,7 @@ class _Tools:
         return 0 < len(self._named) == len(self._ids)
 
     def feed(self, calls: list[_ToolCall], events: list[Event]) -> bool:
-        """False when there are more calls than anybody asked for."""
+        """False when there are more calls than anybody asked for, or more arguments than a nameless one may have."""
         for call in calls:
             number = self._number(call)
             if number >= _TOOL_CALLS:
@@ -382,6 +386,14 @@ class _Tools:
             if first:
                 self._named.add(number)
             arguments = function.arguments or ""
+            if first:
+                arguments = self._early.pop(number, "") + arguments
+            elif number not in self._named:
+                self._early[number] = self._early.get(number, "") + arguments
+                self._early_size += len(arguments)
+                if self._early_size > _EARLY_CHARACTERS:
+                    return False
+                continue
             if first or arguments:
                 events.append(
                     ToolDelta(

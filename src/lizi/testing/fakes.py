@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from lizi.errors import InvalidRequest, LiziError, PartnerError, Refused, Retry
-from lizi.testing.behaviours import Asked, Behaviour, render
+from lizi.testing.behaviours import Asked, Behaviour
+from lizi.testing.rendering import render
 from lizi.types import Call, Caller, Claim, Demand, Exchange, Ticket, Usage
 
 __all__ = ["FakeLimits", "FakeReply", "FakeUpstream", "MemoryJournal"]
@@ -187,8 +188,9 @@ class FakeLimits:
     async def reserve(self, caller: Caller, demand: Demand, claim: Claim | None) -> Ticket:
         """As `lizi.ports.Limits.reserve`."""
         key = None if claim is None else (caller.app, claim.key_hash)
-        if key is not None and key in self.claims:
-            exchange_id, state = self.claims[key]
+        taken = [] if claim is None else [one for one in (claim.key_hash, *claim.others) if (caller.app, one) in self.claims]
+        if taken:
+            exchange_id, state = self.claims[caller.app, taken[0]]
             raise InvalidRequest(
                 "This Idempotency-Key was already used; the request was not run again.",
                 code="idempotency_conflict",

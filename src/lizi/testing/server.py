@@ -1,9 +1,9 @@
 """A scripted partner: a real HTTP/1.1 server on a real loopback socket.
 
-Answers `POST …/chat/completions` by its script, `GET …/models`, `/health` and `/stats`. Keeps the
-raw bytes of the latest requests and notes every client that left before its answer's end. One
-timer serves all streams. Never keeps more than `capture` requests or `MAX_CANCELLED` departures;
-one request at a time per connection. Standard: RFC 9112, OpenAI chat completions.
+Answers `POST …/chat/completions` (or what its dialect asks at) by its script, `GET …/models`, `/health` and `/stats`. Keeps
+the raw bytes of the latest requests and notes every client that left before its answer's end. One timer serves all
+streams. Never keeps more than `capture` requests or `MAX_CANCELLED` departures; one request at a time per connection.
+Standard: RFC 9112, OpenAI chat completions, Anthropic Messages.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, cast
 
 import httptools
 import msgspec
-from msgspec import Struct
 
-from lizi.testing.behaviours import STAMP, Asked, Behaviour, Rendering, render
+from lizi.testing.behaviours import STAMP, Asked, Behaviour
+from lizi.testing.captured import Captured, Departure, Script, asked_of
+from lizi.testing.rendering import Rendering, render
+from lizi.testing.speeches import SPEECHES
 from lizi.testing.ticker import Ticker
 
 __all__ = ["Captured", "Departure", "Partner", "Script"]
@@ -34,70 +36,6 @@ MAX_RENDERINGS = 512
 """Cached answers; past it the cache is emptied, since a script that varies so much gains nothing by it."""
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
-
-
-class Captured(Struct, kw_only=True):
-    """One request as it arrived."""
-
-    number: int
-    head: bytes
-    """Request line and headers, raw, with the empty line."""
-    body: bytes
-    at_mono: float
-    asked: Asked
-
-    @property
-    def method(self) -> str:
-        return self.head.split(b" ", 1)[0].decode("latin-1")
-
-    @property
-    def path(self) -> str:
-        return self.head.split(b" ", 2)[1].decode("latin-1")
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Names in lower case; a repeated header keeps its first value."""
-        found: dict[str, str] = {}
-        for line in self.head.split(b"\r\n")[1:]:
-            name, colon, value = line.decode("latin-1").partition(":")
-            if colon:
-                found.setdefault(name.strip().lower(), value.strip())
-        return found
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
-
-
-class Departure(Struct, frozen=True, kw_only=True):
-    """A client closed its connection before the end of its answer."""
-
-    number: int
-    """Of the request."""
-    at_mono: float
-    after_steps: int
-    """Writes that it had been sent, the header block being the first; 0: it left before any byte."""
-
-
-Script: TypeAlias = Behaviour | Sequence[Behaviour] | Callable[[Captured], Behaviour]
-
-
-class _StreamOptions(Struct):
-    include_usage: bool = False
-
-
-class _Format(Struct):
-    type: str = "text"
-
-
-class _Body(Struct):
-    model: str = "unknown"
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    response_format: _Format | None = None
-
-
-_decode_body = msgspec.json.Decoder(_Body).decode
 
 
 class _Connection(asyncio.Protocol):
@@ -189,7 +127,7 @@ class _Connection(asyncio.Protocol):
         self.url, self.body, self.raw, self.size = b"", [], [], 0
         path = url.split(b"?", 1)[0]
         partner = self.partner
-        if path.endswith(b"/chat/completions") and self.parser.get_method() == b"POST":
+        if partner._asked_at(path) and self.parser.get_method() == b"POST":
             self._chat(raw, body)
         elif path.endswith(b"/models"):
             self._say(200, {"object": "list", "data": [{"id": "scripted", "object": "model", "created": 0, "owned_by": "partner"}]})
@@ -208,14 +146,10 @@ class _Connection(asyncio.Protocol):
 
     def _chat(self, raw: list[bytes], body: bytes) -> None:
         try:
-            read = _decode_body(body)
+            asked = asked_of(body)
         except msgspec.MsgspecError:
             self._say(400, {"error": {"message": "the body is not JSON", "type": "invalid_request_error", "code": "bad_request"}})
             return
-        options, shape = read.stream_options, read.response_format
-        asked = Asked(
-            read.model, bool(read.stream), options is not None and options.include_usage, shape is not None and shape.type == "json_schema"
-        )
         partner = self.partner
         self.number = partner.requests_total
         partner.requests_total += 1
@@ -223,13 +157,15 @@ class _Connection(asyncio.Protocol):
         if partner.capture or partner._choose is not None:
             whole = raw[0] if len(raw) == 1 else b"".join(raw)
             head = whole[: whole.find(b"\r\n\r\n") + 4]
-            captured = Captured(number=self.number, head=head, body=body, at_mono=time.monotonic(), asked=asked)
+            captured = Captured(
+                number=self.number, head=head, body=body, at_mono=time.monotonic(), asked=asked, in_flight=partner.in_flight + 1
+            )
             partner.requests.append(captured)
         self.busy = True
         partner.in_flight += 1
         if partner.in_flight > partner.in_flight_max:
             partner.in_flight_max = partner.in_flight
-        self.rendering = partner._rendering(asked, captured)
+        self.rendering = partner._rendering(asked, captured, partner._refusal(raw, body))
         self.position = 0
         partner._wake()
         delay = self.rendering.steps[0].delay_s
@@ -317,7 +253,13 @@ class Partner:
         capture: int = 1_000,
         cycle: bool = False,
         tls: ssl.SSLContext | None = None,
+        dialect: str = "",
+        key: str = "",
     ) -> None:
+        self.speech = SPEECHES[dialect] if dialect else None
+        """How it speaks, and what it refuses; `None` for the bare protocol, which refuses nothing."""
+        self._key = key
+        """The credential that it gave out; empty: it takes any."""
         self._choose: Callable[[Captured], Behaviour] | None = None
         self._script: Sequence[Behaviour] = ()
         self._cycle = cycle
@@ -327,6 +269,8 @@ class Partner:
         self.requests: deque[Captured] = deque(maxlen=capture)
         self.cancelled: deque[Departure] = deque(maxlen=MAX_CANCELLED)
         self.requests_total = 0
+        self.refused: deque[str] = deque(maxlen=capture)
+        """The rules of the partner's that requests broke."""
         self.completed_total = 0
         self.cancelled_total = 0
         self.connections_total = 0
@@ -394,8 +338,10 @@ class Partner:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    def _rendering(self, asked: Asked, captured: Captured | None) -> Rendering:
-        if self._choose is not None and captured is not None:
+    def _rendering(self, asked: Asked, captured: Captured | None, refusal: Behaviour | None) -> Rendering:
+        if refusal is not None:
+            behaviour = refusal
+        elif self._choose is not None and captured is not None:
             behaviour = self._choose(captured)
         else:
             turn, self._turn = self._turn, self._turn + 1
@@ -407,9 +353,33 @@ class Partner:
             return found[1]
         if len(self._cache) >= MAX_RENDERINGS:
             self._cache.clear()
-        rendering = render(behaviour, asked, self._seed)
+        if self.speech is None:
+            rendering = render(behaviour, asked, self._seed)
+        else:
+            rendering = render(self.speech.dressed(behaviour), asked, self._seed, self.speech.family)
         self._cache[key] = (behaviour, rendering)  # keeps the behaviour alive, so that its id stays its own
         return rendering
+
+    def _asked_at(self, path: bytes) -> bool:
+        """Whether chats are asked at `path`: a dialect has one address, the bare protocol any."""
+        if self.speech is None:
+            return path.endswith(b"/chat/completions")
+        return path == (self.speech.prefix + self.speech.path).encode()
+
+    def _refusal(self, raw: list[bytes], body: bytes) -> Behaviour | None:
+        """The answer to a request that this partner does not take."""
+        speech = self.speech
+        if speech is None:
+            return None
+        headers = {}
+        for line in b"".join(raw).split(b"\r\n\r\n", 1)[0].decode("latin-1").split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        tree = msgspec.json.decode(body)
+        refusal = speech.refusal(tree, headers, self._key)
+        if refusal is not None:
+            self.refused.append(speech.broken(tree, headers) or "the credential")
+        return refusal
 
     async def start(self) -> Self:
         """Bind and listen."""
@@ -420,7 +390,7 @@ class Partner:
         )
         port = self._server.sockets[0].getsockname()[1]
         scheme = "https" if self._tls else "http"
-        self.base_url = f"{scheme}://{self._host}:{port}/v1"
+        self.base_url = f"{scheme}://{self._host}:{port}{self.speech.prefix if self.speech is not None else '/v1'}"
         return self
 
     async def stop(self) -> None:

@@ -1,0 +1,57 @@
+"""The conformance table as a page: made from the table that the tests run (`lizi.testing.planted`). Used by generate.py."""
+
+from __future__ import annotations
+
+from lizi.testing.planted import PLANTED, Planted
+from lizi.testing.speeches import SPEECHES
+
+HEAD = """\
+# Conformance: each partner's dialect against thirty behaviours
+
+`tests/conformance/test_partners.py` runs every cell through the real corridor: the dialect's request, a scripted partner on a real
+socket, Lizi's own client, the reader, what the device gets. A cell that does not pass fails the build; an empty one says why. The
+partners are scripted from the project's notes: **no live partner was called**. `lizi partner fake --dialect NAME --behaviour NAME`
+starts any of them by hand, and `--list` says what it can do.
+
+For every request of every cell this holds as well: exactly one end, one settlement and one record; memory within a bound; no wording,
+id, address or model name of the partner's reaches the device outside the model's own words; no name of app, key or exchange reaches the
+partner; and the partner takes the request as it stands, though it refuses every field that its documents don't name.
+"""
+TAKEN = """\
+## What it is asked
+
+The same file asks every kind of model in each record in some twenty forms (sampling, tools, schemas, efforts, images, long conversations),
+streamed and whole: none may be refused.
+"""
+DUE = """\
+## What the device gets
+
+Of each variant, of one request after the other. `stop`, `length`, `tool_calls` and `content_filter` are reasons to finish; `retract`: what
+was shown is taken back; `withdrawn`: it was never shown; `result`: a feature's checked object. The rest are failures: a class of partners'
+errors, which a device sees as [one of ours](errors.md), or a code. Where partners say it in different ways, all that is due at one of them.
+"""
+
+
+def page() -> str:
+    """`docs/reference/conformance.md`."""
+    lines = [HEAD, "| | behaviour | what the partner does | " + " | ".join(f"`{name}`" for name in SPEECHES) + " |"]
+    lines.append("| ---: | --- | --- | " + " | ".join("---" for _ in SPEECHES) + " |")
+    for planted in PLANTED:
+        cells = (f"n/a: {planted.absent[dialect]}" if dialect in planted.absent else "passes" for dialect in SPEECHES)
+        lines.append(f"| {planted.number} | `{planted.name}` | {planted.what} | " + " | ".join(cells) + " |")
+    lines += ["", TAKEN, DUE, "| | variant | due |", "| ---: | --- | --- |"]
+    for planted in PLANTED:
+        lines += [f"| {planted.number} | {variant} | {' *or* '.join(dues)} |" for variant, dues in _dues(planted).items()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _dues(planted: Planted) -> dict[str, list[str]]:
+    """Variant → what is due, in the order of the dialects."""
+    found: dict[str, list[str]] = {}
+    for dialect, speech in SPEECHES.items():
+        for variant in planted.variants(speech) if dialect not in planted.absent else ():
+            due = ", ".join(f"`{word.lstrip('!')}`" for word in variant.due)
+            known = found.setdefault(variant.name.replace("|", "\\|"), [])
+            if due not in known:
+                known.append(due)
+    return found
