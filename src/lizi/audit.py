@@ -129,6 +129,17 @@ class _PartnerBody(Struct, frozen=True, rename={"came_from": "from"}):
     why: str
 
 
+class _KeyBody(Struct, frozen=True):
+    by: str
+    chain: str
+    key_id: str
+    kind: str
+    made_ms: int
+    public: str | None
+    purpose: str
+    seq: int
+
+
 class _CheckpointBody(Struct, frozen=True):
     chain: str
     heads: list[_HeadBody]
@@ -229,6 +240,10 @@ class Chain:
         """A record that states where other chains stand; the wall signs `checkpoint_bytes` of it."""
         listed = [_HeadBody(head.chain, head.hash.hex(), head.seq) for head in sorted(heads, key=lambda head: head.chain)]
         return self._add(_encode(_CheckpointBody(self.name, listed, "checkpoint", round(made_at * 1000), self._seq + 1)))
+
+    def key(self, key_id: str, purpose: str, *, made_at: float, public: str | None, by: str) -> Record:
+        """A key of the service's own that was made: id, purpose, of a signing one the public half; who made it."""
+        return self._add(_encode(_KeyBody(by, self.name, key_id, "keyring", round(made_at * 1000), public, purpose, self._seq + 1)))
 
     def partner(self, standing: Standing) -> Record:
         """A move in a partner's life: from, to, who, why; no content."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -276,6 +276,7 @@ def build_house(
     at: float,
     states: Mapping[str, PartnerState] = {},
     state_keys: Mapping[str, bytes] | None = None,
+    other_idempotency_keys: Sequence[bytes] = (),
 ) -> House:
     """One configuration generation for the corridor, with what the records say of the day of `at` (Unix seconds).
 
@@ -301,9 +302,15 @@ def build_house(
         ),
         traffic=traffic,
         idempotency_key=idempotency_key,
-        carrier=Carrier(state_keys, list(state_keys)[-1], config.carry.life_s) if state_keys else None,
+        other_idempotency_keys=tuple(other_idempotency_keys),
+        carrier=carrier(config, state_keys),
         config_hash=config.hash,
     )
+
+
+def carrier(config: Config, state_keys: Mapping[str, bytes] | None) -> Carrier | None:
+    """What seals by the last of `state_keys` and opens by all; without any, nothing is carried."""
+    return Carrier(state_keys, list(state_keys)[-1], config.carry.life_s) if state_keys else None
 
 
 def both_routes(

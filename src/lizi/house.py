@@ -60,6 +60,8 @@ class House(Struct, frozen=True, kw_only=True):
     deadlines: Deadlines
     traffic: Traffic
     idempotency_key: bytes
+    other_idempotency_keys: tuple[bytes, ...]
+    """Before or after a rotation: a repeat is looked for under these, too."""
     carrier: Carrier | None
     """Seals what a partner wants brought back; `None`: nothing is carried."""
     config_hash: str

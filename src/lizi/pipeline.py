@@ -18,19 +18,16 @@ from lizi.callers import bound_hash
 from lizi.dialects.rates import rates
 from lizi.errors import LiziError, Refused
 from lizi.features import FEATURES, Answer
-from lizi.features.structured import ladder
+from lizi.features.structured import LONGEST_REPAIR, ladder
 from lizi.house import Arrival, House, Opened, Ports, Steps
 from lizi.metering import bill
-from lizi.metering.tokens import estimate_tokens
+from lizi.metering.tokens import estimate_request
 from lizi.ports import Clock, Reply
 from lizi.types import ChatRequest, Claim, Demand, Event, Exchange, Fault, Final, Finish, Target, Text
 from lizi.wire.openai import decode_chat
 from lizi.wire.tasks import TaskRequest, decode_task
 
 __all__ = ["open", "serve"]
-
-_REPAIR_TOKENS = 512
-"""The words of a repair around what it quotes; the longest, a list of what a schema found wrong, has some 300."""
 
 
 def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
@@ -59,7 +56,8 @@ def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
     claim = None
     key = arrival.idempotency_key or (request.idempotency_key if isinstance(request, TaskRequest) else None)
     if key is not None:
-        claim = Claim(key_hash=bound_hash(house.idempotency_key, caller.app, key), exchange_id=arrival.exchange_id)
+        others = tuple(bound_hash(other, caller.app, key) for other in house.other_idempotency_keys)
+        claim = Claim(key_hash=bound_hash(house.idempotency_key, caller.app, key), exchange_id=arrival.exchange_id, others=others)
     exchange = Exchange(
         id=arrival.exchange_id,
         feature=arrival.feature,
@@ -98,11 +96,12 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         while True:  # as often as the plan of a feature or of a schema wants to ask
             held: list[Event] = []
             fault: str | None = None
-            targets = routing.plan(opened.route, _wanted(opened, request, demand), house.traffic, clock.monotonic(), ports.draw)
+            wanted = _wanted(opened, request, demand)
+            targets = routing.plan(opened.route, wanted, house.traffic, clock.monotonic(), ports.draw)
             target = next(targets)
             while True:  # targets in turn, until one answers
                 asking = Asking(opened, request, target, clock.now(), clock.monotonic())
-                passage = house.traffic.start(target, demand.tokens, clock.monotonic(), streamed=request.stream)
+                passage = house.traffic.start(target, wanted.tokens, clock.monotonic(), streamed=request.stream)
                 try:
                     async with ports.upstream.ask(
                         asking.call, connect_deadline_mono=asking.connect_deadline_mono, headers_deadline_mono=asking.deadline_mono
@@ -215,25 +214,26 @@ def _demand(opened: Opened) -> Demand:
     at, targets = opened.exchange.started_at, route.able(request.needs)
     plan = bill.ONE
     if isinstance(opened.request, TaskRequest):
-        # A repair names the pieces that were lost: the writer's text once more at the most.
-        again = estimate_tokens(opened.request.text, prices.estimator) + _REPAIR_TOKENS
-        plan = bill.Asks(paid=FEATURES[opened.request.feature].asks(opened.request), repair_tokens=again)
+        feature = FEATURES[opened.request.feature]
+        plan = bill.Asks(paid=feature.asks(opened.request), repair=feature.repair(opened.request))
     elif opened.steps is not None:
-        plan = bill.Asks(repair_tokens=_REPAIR_TOKENS, quotes_answer=True)
+        plan = bill.Asks(repair=LONGEST_REPAIR, quotes_answer=True)
     return bill.demand(request, targets, route.default_output_tokens, prices, at, stream=opened.exchange.stream, plan=plan)
 
 
 def _wanted(opened: Opened, request: ChatRequest, demand: Demand) -> routing.Wanted:
-    """What routing must know of one ask."""
+    """What routing must know of this one ask; of the whole plan `demand` knows it."""
     plan, prices, at = opened.caller.plan, opened.house.prices, opened.exchange.started_at
+    input_tokens = demand.input_tokens if request is opened.first else estimate_request(request, prices.estimator)
+    output_tokens = request.max_output_tokens or opened.route.default_output_tokens
 
     def cost(target: Target) -> int:
-        return prices.worst_cost_micros(demand.input_tokens, demand.tokens - demand.input_tokens, (target.price_key,), at)
+        return prices.worst_cost_micros(input_tokens, output_tokens, (target.price_key,), at)
 
     return routing.Wanted(
         needs=request.needs,
-        input_tokens=demand.input_tokens,
-        tokens=demand.tokens,
+        input_tokens=input_tokens,
+        tokens=input_tokens + output_tokens,
         market=plan.market,
         regions=plan.regions,
         synthetic=plan.synthetic,

@@ -315,6 +315,8 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     key_hash: str
     exchange_id: str
+    others: tuple[str, ...] = ()
+    """Its hashes by the service's other keys: a repeat across a rotation of those is one, too."""
 
 
 class Ticket(Struct, frozen=True, kw_only=True):

@@ -168,6 +168,13 @@ def test_an_old_invoice_comes_out_as_it_was_until_somebody_changes_a_price_of_th
         lizi.config.write_text(text.replace('input_per_million = "1000"', 'input_per_million = "1001"'))
         changed = lizi.inside("ledger", "reconcile")
         assert (changed.code, "another amount" in changed.out) == (1, True)
+        assert "hint:" in changed.err
+        differs = lizi.inside("ledger", "reconcile", "--json")
+        assert (differs.code, differs.json["currency"]) == (1, "CNY")
+        assert 0 < differs.json["differing"] <= differs.json["attempts"]
+        assert differs.json["computed_micros"] > differs.json["stored_micros"] == found.json["stored_micros"]
+        before = lizi.inside("ledger", "reconcile", "--until", "2026-01-01", "--json")
+        assert (before.code, before.json["attempts"]) == (0, 0), "a span without the changed price is as it was"
     finally:
         lizi.config.write_text(text)
 
@@ -175,15 +182,25 @@ def test_an_old_invoice_comes_out_as_it_was_until_somebody_changes_a_price_of_th
 def test_the_keyring_rotates_under_a_running_service_and_the_chain_still_verifies(service: Service, lizi: Program) -> None:
     before = {key["key_id"]: key for key in lizi("keyring", "list", "--json").json}
     assert {key["purpose"] for key in before.values()} == {"audit-signing", "idempotency", "state"}
-    for purpose in ("audit-signing", "state"):
-        done = lizi("keyring", "rotate", purpose, "--json").json
-        assert done["landing"]["workers"] == 2
-        assert done["key_id"] not in before
-    after = lizi("keyring", "list", "--json").json
-    assert sum(key["current"] for key in after) == 3
-    assert len(after) == len(before) + 2
+    for purpose in ("audit-signing", "idempotency", "state"):
+        done = lizi.inside("keyring", "rotate", purpose, "--json")
+        assert (done.code, done.json["purpose"], done.json["landing"]["workers"]) == (0, purpose, 2)
+        assert done.json["key_id"] not in before
+    after = lizi.inside("keyring", "list", "--json").json
+    assert sorted((key["purpose"], key["current"]) for key in after) == sorted(
+        (purpose, current) for purpose in ("audit-signing", "idempotency", "state") for current in (False, True)
+    )
+    secrets = [json.loads(path.read_text())["secret"] for path in (lizi.folder / "var" / "keyring").glob("*.json")]
+    assert len(secrets) == 6
+    people = lizi.inside("keyring", "list")
+    assert all(key["key_id"] in people.out for key in after)
+    assert not any(secret in people.out + people.err + json.dumps(after) for secret in secrets)
     assert service.status_of(service.key) == 200
-    assert lizi("audit", "verify").code == 0
+    assert lizi.inside("audit", "verify").code == 0
+    spoken = lizi.inside("keyring", "rotate", "audit-signing")
+    assert "on 2 workers" in spoken.out
+    assert "still verify" in " ".join(spoken.err.split())
+    assert lizi.inside("keyring", "rotate", "app").code == 2
 
 
 def test_the_past_is_quoted_at_another_partners_prices(service: Service, lizi: Program) -> None:

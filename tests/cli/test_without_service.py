@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import time
 import tomllib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from lizi.cli import output
 from lizi.cli.output import money
 from lizi.config import load, parse
+from lizi.edge.store import Store
 from running_program import ROOT, Program
 
 Alone = Callable[..., Program]
@@ -151,3 +153,32 @@ def test_a_service_that_is_not_there_is_unreachable(alone: Alone) -> None:
     done = alone().inside("chat", "Hello", "--url", "http://127.0.0.1:9", "--key", "lz-a-b", "--json")
     assert done.code == 3
     assert json.loads(done.out)["error"]["hint"]
+
+
+def test_what_reads_the_ledger_says_what_is_missing_where_there_is_none(alone: Alone) -> None:
+    lizi = alone()
+    for arguments in (("ledger", "report"), ("ledger", "reconcile"), ("ledger", "quote", "--as", "bolt")):
+        nothing = lizi.inside(*arguments)
+        assert (nothing.code, "hint: start the service once" in nothing.err) == (4, True), nothing.err
+
+
+def test_the_keyring_is_rotated_while_no_service_runs_and_the_next_start_finds_it(alone: Alone) -> None:
+    lizi = alone()
+    folder = lizi.folder / "var" / "keyring"
+    assert lizi.inside("keyring", "list", "--json").json == []
+    assert "at its first start" in lizi.inside("keyring", "list").out
+    assert not folder.exists(), "looking makes nothing"
+    lizi.inside("key", "create", "notes")
+    made = lizi.inside("keyring", "rotate", "audit-signing", "--json")
+    assert (made.code, made.json["landing"]) == (0, None)
+    listed = lizi.inside("keyring", "list", "--json").json
+    assert [key["key_id"] for key in listed if key["purpose"] == "audit-signing" and key["current"]] == [made.json["key_id"]]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    with lizi.serving():
+        assert lizi.inside("keyring", "list", "--json").json == listed
+    verified = lizi.inside("audit", "verify", "--json")
+    assert (verified.code, verified.json["signatures_checked"]) == (0, True)
+    with Store.open(lizi.folder / "var" / "lizi.sqlite", read_only=True) as store:
+        bodies = [json.loads(row[0]) for row in store.connection.execute("SELECT body FROM audit ORDER BY place")]
+    told = [body["key_id"] for body in bodies if body["kind"] == "keyring"]
+    assert sorted(told) == sorted(key["key_id"] for key in listed), "each once"

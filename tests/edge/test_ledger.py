@@ -15,7 +15,7 @@ from lizi.audit import Chain
 from lizi.edge.journal import begin_chain
 from lizi.edge.ledger import Quote, quote, reconcile, report, write
 from lizi.edge.store import Store
-from lizi.metering import MeteringSettings, PriceBook
+from lizi.metering import MeteringSettings, PriceBook, bill
 from lizi.types import Attempt, Exchange, Usage
 
 DAY = 86_400.0
@@ -163,3 +163,42 @@ def test_an_old_invoice_comes_out_as_it_was_after_prices_fell(store: Store) -> N
     assert checked.stored_micros == checked.computed_micros == 280 + 28
     dearer = book(price("acme/large-1", "2026-01-01", 5, 5))
     assert (reconcile(store, dearer).differing, reconcile(store, dearer).unpriced) == (1, 1)
+
+
+@pytest.mark.parametrize("before_s", [0.0004, 0.0006, 0.0])
+def test_an_attempt_at_the_edge_of_two_prices_has_the_price_of_the_time_that_the_ledger_keeps(store: Store, before_s: float) -> None:
+    prices = book(price("acme/large-1", "2025-12-31", 1, 2), price("acme/large-1", "2026-01-01", 10, 20))
+    exchange = finished(1, started_at=NEW_YEAR - 1.0)
+    exchange.attempts[0].started_at = NEW_YEAR - before_s
+    exchange.charged_micros = exchange.spent_micros = 0
+    bill.charge(exchange, prices)
+    record(store, exchange)
+    checked = reconcile(store, prices)
+    assert (checked.attempts, checked.differing) == (1, 0)
+    assert checked.stored_micros == exchange.charged_micros
+
+
+@pytest.mark.parametrize("ended", ["ok", "cancelled", "upstream_failed", "internal"])
+def test_a_partners_report_charges_for_what_the_corridor_charges_for(store: Store, ended: str) -> None:
+    """The rule has one home: `bill.PAID`."""
+    exchange = finished(1, started_at=NEW_YEAR)
+    exchange.charged_micros = exchange.spent_micros = 0
+    exchange.usage, exchange.outcome = Usage(), ended
+    exchange.attempts = [
+        Attempt(
+            number=number,
+            target=target(outcome),
+            started_at=NEW_YEAR,
+            outcome=outcome,
+            usage=Usage(input_tokens=10**number),
+        )
+        for number, outcome in enumerate(("ok", "cancelled", "rejected", "stream_cut"))
+    ]
+    bill.charge(
+        exchange, book(*(price(f"{outcome}/large-1", "2026-01-01", 1, 1) for outcome in ("ok", "cancelled", "rejected", "stream_cut")))
+    )
+    record(store, exchange)
+    partners = by(store, "partner")
+    assert sum(row.charged_micros for row in partners.values()) == by(store, "app")["notes"].charged_micros == exchange.charged_micros
+    assert sum(row.spent_micros for row in partners.values()) == exchange.spent_micros == 1111
+    assert {name for name, row in partners.items() if row.charged_micros} == set(bill.PAID.get(ended, ()))

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from corridor import Corridor, end_of, text_of
 from lizi import pipeline
@@ -350,6 +351,21 @@ async def test_a_repeated_idempotency_key_neither_runs_nor_charges_twice() -> No
     assert events[-1].error.extra == {"exchange_id": corridor.journal.records[0].id, "state": "ok"}
     assert len(corridor.upstream.calls) == len(corridor.journal.records) == 1
     assert "order-1" not in repr(corridor.limits.claims)
+
+
+async def test_a_repeat_across_a_rotation_of_the_services_own_key_is_still_one() -> None:
+    """Also against a worker that is a moment behind or ahead: both know both keys before either uses the new one."""
+    corridor = Corridor(GOOD)
+    before, old = corridor.house, corridor.house.idempotency_key
+    told = replace(before, other_idempotency_keys=(b"n" * 32,))
+    after = replace(before, idempotency_key=b"n" * 32, other_idempotency_keys=(old,))
+    for number, (first, second) in enumerate([(before, told), (told, after), (after, told), (before, after), (after, after)]):
+        for house, outcome in ((first, "stop"), (second, "idempotency_conflict")):
+            corridor.house = house
+            assert end_of(await corridor.ask(idempotency_key=f"order-{number}")) == outcome
+    assert len(corridor.upstream.calls) == len(corridor.journal.records) == 5
+    hashes = {record.idempotency for record in corridor.journal.records}
+    assert len(hashes) == 5, "each is remembered under one"
 
 
 async def test_a_reservation_covers_the_dearest_target_and_a_stream_takes_a_place() -> None:

@@ -7,6 +7,7 @@ from collections import deque
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lizi.admission import Ask, Grant, Leases, Moment, Owner, Refusal, Return
 from lizi.types import Caller, Claim, Demand, Plan, Ticket
@@ -533,3 +534,22 @@ def test_nothing_is_taken_from_a_lease_whose_time_is_over() -> None:
         now += 0.001
     assert isinstance(leases.take(caller(Plan()), demand, now, START), Ticket)
     assert leases.take(caller(Plan()), demand, now + 0.1, START) is None
+
+
+def test_a_key_that_was_claimed_under_another_hash_of_the_house_is_a_repeat() -> None:
+    owner = Owner(workers=2, in_flight=10)
+    first = replace(ask(Plan(), key="old", exchange="rq_1"), other_hashes=("new",))
+    assert isinstance(owner.grant("a", first, moment(1.0)), Grant)
+    rotated = replace(ask(Plan(), key="new", exchange="rq_2"), other_hashes=("older", "old"))
+    again = owner.grant("b", rotated, moment(2.0))
+    assert isinstance(again, Refusal)
+    assert (again.code, again.exchange_id, again.state) == ("idempotency_conflict", "rq_1", "open")
+    owner.close_claim("a", "old", "rq_1", "ok")
+    again = owner.grant("b", rotated, moment(3.0))
+    assert isinstance(again, Refusal)
+    assert again.state == "ok"
+    # Claimed under the new one by a worker that knows it; a worker that does not use it yet finds it all the same.
+    assert isinstance(owner.grant("b", ask(Plan(), key="new-2", exchange="rq_3"), moment(3.0)), Grant)
+    late = owner.grant("a", replace(ask(Plan(), key="old-2", exchange="rq_4"), other_hashes=("new-2",)), moment(3.0))
+    assert isinstance(late, Refusal)
+    assert late.exchange_id == "rq_3"

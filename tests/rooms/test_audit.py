@@ -73,7 +73,7 @@ def test_a_body_is_canonical_json_without_floats_or_content() -> None:
 
 
 def test_every_body_lists_its_fields_in_order() -> None:
-    bodies = [audit._ExchangeBody, audit._Try, audit._Tokens, audit._GenesisBody, audit._CheckpointBody, audit._HeadBody]
+    bodies = [audit._ExchangeBody, audit._Try, audit._Tokens, audit._GenesisBody, audit._CheckpointBody, audit._HeadBody, audit._KeyBody]
     for body in bodies:
         assert list(body.__struct_fields__) == sorted(body.__struct_fields__), body
 
@@ -198,3 +198,20 @@ def test_what_is_signed_depends_on_all_records_before() -> None:
     right, _ = claimed(grown(3))
     assert checkpoint_bytes(left[1]) != checkpoint_bytes(right[1])
     assert checkpoint_bytes(left[1]) != left[1].hash
+
+
+def test_a_key_of_the_services_own_stands_in_the_chain_with_its_public_half_and_who_made_it() -> None:
+    made = chain(0)
+    rows = [made.genesis, made.key("0a1b", "audit-signing", made_at=100.25, public="cHVibGlj", by="li.hua")]
+    assert verify(rows).broken is None
+    assert json.loads(rows[1].body) == {
+        "by": "li.hua",
+        "chain": "b00t.0",
+        "key_id": "0a1b",
+        "kind": "keyring",
+        "made_ms": 100_250,
+        "public": "cHVibGlj",
+        "purpose": "audit-signing",
+        "seq": 1,
+    }
+    assert rows[1].body == json.dumps(json.loads(rows[1].body), sort_keys=True, separators=(",", ":")).encode()

@@ -204,3 +204,14 @@ def test_whatever_the_model_says_the_contract_holds(text: str, answer: str, unit
         built += raw[past:first] + edit["replacement"].encode(codec)
         past = last
     assert (built + raw[past:]).decode(codec) == result["corrected"]
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-Hans", "zh-Hant", "zh-Hant-HK"])
+def test_a_second_ask_has_no_words_beside_the_firsts_but_those_that_repair_states(locale: Any) -> None:
+    task = request("She go to school.", locale)
+    _, (first, second) = run(task, "no")
+    stated = FEATURES[task.feature].repair(task)
+    assert second.messages[0]["content"] == stated
+    assert first.messages[-1] == second.messages[-1]
+    assert all(message in first.messages for message in second.messages[1:])
+    assert first.max_output_tokens == second.max_output_tokens

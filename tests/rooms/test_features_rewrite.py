@@ -221,3 +221,21 @@ def test_whatever_the_model_says_nothing_is_lost_or_made_up(text: str, answer: s
         assert not invented(text, candidate["text"])
         assert not foreign(candidate["text"], locale, source=text)
         assert style != "concise" or len(candidate["text"]) <= len(text)
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-Hans", "zh-Hant", "zh-Hant-HK"])
+@pytest.mark.parametrize("style", ["friendly", "custom", "emojify"])
+def test_a_second_ask_has_no_words_beside_the_firsts_but_those_that_repair_states(style: str, locale: Any) -> None:
+    text = "Return book 12 to Olga Novak by 7:05, see https://a.test/b `x` y."
+    task = request(text, style, locale, protected=((0, 6),), markdown=True, instruction="Shorter." if style == "custom" else "")
+    _, (first, second, *_) = run(task, "")
+    stated = FEATURES[task.feature].repair(task)
+    assert second.messages[-1]["content"].endswith(text)
+    assert first.max_output_tokens == second.max_output_tokens
+    had = "".join(message["content"] for message in first.messages)
+    has = "".join(message["content"] for message in second.messages)
+    assert len(has) <= len(had) + len(stated)
+    assert stated in has
+    if style != "emojify":
+        assert "Olga Novak" in stated or locale != "en"
+        assert "12" in stated

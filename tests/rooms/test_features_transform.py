@@ -164,3 +164,15 @@ def test_numbers_and_addresses_are_not_cut() -> None:
         "Yes.",
     ]
     assert clauses("甲，乙；丙。") == ["甲，", "乙；", "丙。"]
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-Hans", "zh-Hant", "zh-Hant-HK"])
+@pytest.mark.parametrize("to", ["summary", "key_points", "list", "table"])
+def test_a_second_ask_has_no_words_beside_the_firsts_but_those_that_repair_states(to: str, locale: Any) -> None:
+    task = request(STORY, to, locale)
+    _, (first, second) = run(task, "")
+    stated = FEATURES[task.feature].repair(task)
+    had = first.messages[0]["content"] if first.messages[0]["role"] == "system" else ""
+    assert second.messages[0] == {"role": "system", "content": had + stated}
+    assert second.messages[1:] == first.messages[bool(had) :]
+    assert first.max_output_tokens == second.max_output_tokens

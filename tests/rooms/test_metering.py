@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lizi.dialects import DIALECTS
 from lizi.errors import ConfigError
-from lizi.metering import MeteringSettings, PriceBook, estimate_request, periods
+from lizi.metering import MeteringSettings, PriceBook, bill, estimate_request, periods
 from lizi.metering.tokens import OutputCounter, estimate_tokens, usage_or_estimate
-from lizi.types import ChatRequest, JsonSchemaFormat, Usage
+from lizi.types import ChatRequest, Demand, JsonObjectFormat, JsonSchemaFormat, Target, Usage
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=ZoneInfo("UTC")).timestamp()
+TARGET = Target(partner="acme", model="large", region="x", dialect="openai_chat", base_url="", credential="", price_key="acme/large")
 
 
 def settings(**values: Any) -> MeteringSettings:
@@ -253,6 +255,42 @@ def test_a_request_counts_tools_schema_and_images_but_not_an_images_bytes() -> N
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
     pictured = ChatRequest(model="m", messages=[{"role": "user", "content": [{"type": "text", "text": "hello"}, image]}])
     assert plain + 1000 <= estimate_request(pictured) <= plain + 1005  # the part names itself `text`
+
+
+@given(st.dictionaries(st.text(max_size=20), st.sampled_from(["integer", "string"]), max_size=30))
+def test_a_wanted_format_counts_as_long_as_the_words_that_a_dialect_makes_of_it(kinds: dict[str, str]) -> None:
+    schema = {"type": "object", "properties": {name: {"type": kind} for name, kind in kinds.items()}}
+    for wanted in (JsonObjectFormat(), JsonSchemaFormat(name="x", schema=schema)):
+        request = chat("hello", response_format=wanted, max_output_tokens=1)
+        sent = msgspec.json.decode(DIALECTS["openai_chat"].encode(request, TARGET).body)
+        assert len(sent["messages"]) == 2, "the format is an instruction"
+        assert estimate_request(ChatRequest(model="m", messages=sent["messages"])) <= estimate_request(request)
+
+
+# --- what is reserved
+
+
+def reserved(plan: bill.Asks = bill.ONE, **more: Any) -> Demand:
+    book = PriceBook(settings(prices=[price(asked=1, answered=2)]))
+    return bill.demand(chat("Hello, world.", **more), [TARGET], 100, book, NOON, stream=False, plan=plan)
+
+
+def test_a_plain_chat_reserves_its_prompt_and_its_longest_answer() -> None:
+    prompt = estimate_request(chat("Hello, world."))
+    assert reserved() == Demand(tokens=prompt + 100, money_micros=prompt + 200, streams=0, input_tokens=prompt)
+    assert reserved(max_output_tokens=7).tokens == prompt + 7
+
+
+def test_a_plan_reserves_each_ask_that_is_paid_as_large_as_its_repair() -> None:
+    prompt, words = estimate_request(chat("Hello, world.")), "Once more, please."
+    repaired = [{"role": "user", "content": "Hello, world."}, {"role": "user", "content": words}]
+    larger = estimate_request(ChatRequest(model="m", messages=repaired))
+    once = reserved(bill.Asks(repair=words))
+    assert once == Demand(tokens=larger + 100, money_micros=larger + 200, streams=0, input_tokens=prompt)
+    thrice = reserved(bill.Asks(paid=3, repair=words))
+    assert (thrice.tokens, thrice.money_micros, thrice.input_tokens) == (3 * once.tokens, 3 * once.money_micros, prompt)
+    quoted = reserved(bill.Asks(repair=words, quotes_answer=True))
+    assert once.tokens + 100 < quoted.tokens <= once.tokens + 100 + 6, "the answer and its frame"
 
 
 def test_the_ratios_are_settings() -> None:

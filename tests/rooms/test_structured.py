@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lizi.errors import LiziError, PartnerError, ResultError
 from lizi.features import Answer
-from lizi.features.structured import extract_json, ladder
+from lizi.features.structured import LONGEST_REPAIR, extract_json, ladder
 from lizi.types import ChatRequest, JsonObjectFormat, JsonSchemaFormat
 from lizi.wire.schema import SchemaError, compile_schema, tree_fault
 
@@ -296,3 +296,20 @@ def test_bounds_of_a_tree() -> None:
     assert tree_fault({"a": [1 << 63]}, 2) is not None
     assert tree_fault({"a": [[]]}, 3) is None
     assert tree_fault({"a": [[1]]}, 2) is not None
+
+
+@given(name=st.text(min_size=1, max_size=80), levels=st.integers(0, 8), wrong=st.integers(1, 20))
+def test_a_repair_says_no_more_than_is_reserved_for_it_however_long_the_apps_own_names_are(name: str, levels: int, wrong: int) -> None:
+    """Beside the answer that it shows again."""
+    schema: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "integer"}}
+    tree: Any = {str(number): "x" for number in range(wrong)}
+    for _ in range(levels):
+        schema = {"type": "object", "properties": {name: schema}, "additionalProperties": False}
+        tree = {name: tree}
+    steps = ladder(ChatRequest(model="a", messages=ASK.messages, response_format=JsonSchemaFormat(name="x", schema=schema)))
+    next(steps)
+    repair = steps.send(said(json.dumps(tree))).messages[-1]["content"]
+    assert len(repair.encode()) <= len(LONGEST_REPAIR)
+    assert repair.count("- at /") >= 1
+    if levels * len(name.encode()) < 20:
+        assert repair.count("- at /") >= min(wrong, 6), "short names leave room for several"

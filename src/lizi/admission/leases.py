@@ -126,7 +126,7 @@ class Leases:
         elapsed = line.seen - line.since
         # A flood shows before its first tenth of a second is over: eight requests are no chance.
         rate = max(line.rate, line.count / elapsed) if line.count >= 8 and elapsed > 0 else line.rate
-        key_hash, exchange_id = (claim.key_hash, claim.exchange_id) if claim is not None else ("", "")
+        key_hash, exchange_id, others = (claim.key_hash, claim.exchange_id, claim.others) if claim is not None else ("", "", ())
         return Ask(
             self._next,
             caller.app,
@@ -138,6 +138,7 @@ class Leases:
             ahead,
             key_hash,
             exchange_id,
+            others,
         )
 
     def abandon(self, ask_id: int) -> None:

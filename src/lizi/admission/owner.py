@@ -263,6 +263,8 @@ class Owner:
                 break
             del self._claims[oldest]
         first = self._claims.get(ask.key_hash)
+        for other in ask.other_hashes:
+            first = first or self._claims.get(other)
         if first is not None and first[0] != ask.exchange_id:
             return Refusal(ask.id, "idempotency_conflict", "claims", 0, None, first[0], first[1])
         if first is None:

@@ -41,6 +41,8 @@ class Ask(Struct, frozen=True, array_like=True, tag="ask"):
     ahead: bool = False
     key_hash: str = ""
     exchange_id: str = ""
+    other_hashes: tuple[str, ...] = ()
+    """The key may have been claimed under one of these as well."""
 
 
 class Grant(Struct, frozen=True, array_like=True, tag="grant"):

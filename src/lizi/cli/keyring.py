@@ -2,11 +2,11 @@
 
 Never shows a private key. A rotation makes a new current key; the old ones stay for what they have signed or sealed.
 Through the running service, where it acts on every worker before the command returns, or on the folder while none runs.
+Each new key is a record of the audit chain.
 """
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,41 +14,47 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lizi import __version__
 from lizi.cli.output import Output
-from lizi.cli.running import House
-from lizi.edge.keyring import Keyring
-from lizi.edge.store import Lock
+from lizi.cli.running import House, user_name
 
 __all__ = ["listing", "rotate"]
 
 _MEANS = {
-    "audit-signing": "checkpoints made from now on are signed by it; earlier ones still verify with the keys that signed them",
-    "idempotency": "Idempotency-Keys that were used before are forgotten: a repeat of one runs again",
-    "state": "x_state is sealed by it from now on; what devices bring back from before still opens until it is too old",
+    "audit-signing": "Checkpoints made from now on are signed by it; earlier ones still verify with the keys that signed them.",
+    "idempotency": "Idempotency-Keys are remembered by it from now on; a repeat of an earlier one is refused as before.",
+    "state": "x_state is sealed by it from now on; what devices bring back from before still opens until it is too old.",
 }
 
 
 def listing(output: Output, config_path: Path) -> None:
     """Every key's id, purpose and age; of signing keys the public half, for whoever checks an exported chain."""
     house = House(config_path)
-    folder = house.data_dir / "keyring"
-    if not folder.is_dir():
-        output.table([], empty="There is no keyring yet: the service makes it at its first start.")
-        return
     zone = ZoneInfo(house.config.metering.time_zone)
-    keys = Keyring.open(folder, time.time()).keys()
-    rows = [msgspec.to_builtins(key) for key in keys]
+    rows = _keys(house)
     shown = [
         {
-            "key": key.key_id,
-            "purpose": key.purpose,
-            "made": datetime.fromtimestamp(key.created_at, zone).strftime("%Y-%m-%d %H:%M"),
-            "current": "yes" if key.current else "",
-            "public": key.public or "",
+            "key": row["key_id"],
+            "purpose": row["purpose"],
+            "made": datetime.fromtimestamp(row["created_at"], zone).strftime("%Y-%m-%d %H:%M"),
+            "current": "yes" if row["current"] else "",
+            "public": row["public"] or "",
         }
-        for key in keys
+        for row in rows
     ]
-    output.table(rows, shown=shown)
+    output.table(rows, shown=shown, empty="There is no keyring yet: the service makes it at its first start.")
+
+
+def _keys(house: House) -> list[dict[str, Any]]:
+    """As the running service has them, or as they lie in the folder. Makes none."""
+    from lizi.edge.keyring import Keyring
+
+    service = house.running()
+    if service is not None:
+        keys: list[dict[str, Any]] = service.ask("GET", "/keyring")["keys"]
+        return keys
+    folder = house.data_dir / "keyring"
+    return [msgspec.to_builtins(key) for key in Keyring.read(folder).keys()] if folder.is_dir() else []  # noqa: SIM118 - no mapping
 
 
 def rotate(output: Output, config_path: Path, purpose: Literal["audit-signing", "idempotency", "state"]) -> None:
@@ -57,10 +63,36 @@ def rotate(output: Output, config_path: Path, purpose: Literal["audit-signing", 
     service = house.running()
     done: dict[str, Any]
     if service is not None:
-        done = service.ask("POST", "/keyring/rotate", {"purpose": purpose})
+        done = service.ask("POST", "/keyring/rotate", {"purpose": purpose, "user": user_name()})
     else:
-        with Lock(house.store_path):
-            done = {"key_id": Keyring.open(house.data_dir / "keyring", time.time()).rotate(purpose, time.time()), "landing": None}
+        done = {"key_id": _alone(house, purpose), "landing": None}
     done["purpose"] = purpose
-    output.data(done, lambda console: console.print(f"New key [bold]{done['key_id']}[/bold] for {purpose}."))
-    output.say(f"[dim]{_MEANS[purpose][0].upper()}{_MEANS[purpose][1:]}.[/dim]")
+    landing = done["landing"]
+    where = "from the next start" if landing is None else f"on {landing['workers']} workers after {landing['elapsed_ms']:.0f} ms"
+    output.data(done, lambda console: console.print(f"New key [bold]{done['key_id']}[/bold] for {purpose}, {where}."))
+    output.say(f"[dim]{_MEANS[purpose]}[/dim]")
+    output.say("[dim]Copy the keyring to where its backup lies.[/dim]")
+
+
+def _alone(house: House, purpose: Literal["audit-signing", "idempotency", "state"]) -> str:
+    """In the folder of a service that does not run, recorded in a chain of this command's own."""
+    from lizi.audit import Chain
+    from lizi.edge.book import Book
+    from lizi.edge.journal import HouseChain
+    from lizi.edge.keyring import Keyring
+    from lizi.edge.runtime import SystemClock
+
+    clock, by = SystemClock(), user_name()
+
+    async def work(book: Book) -> str:
+        now = clock.now()
+        keyring = Keyring.open(house.data_dir / "keyring", now)
+        chain = Chain(boot=clock.new_id(""), worker=0, config_hash=house.config.hash, version=__version__, started_at=now)
+        own = await book.run(lambda store: HouseChain(store, chain, keyring))
+        await book.run(lambda _: own.keys(keyring.keys(), "service"))
+        key_id = await book.run(lambda _: keyring.add(purpose, now, lambda key: own.keys([key], by)))
+        keyring.turn(purpose)
+        await book.run(lambda _: own.checkpoint(clock.now()))
+        return key_id
+
+    return house.alone(work)

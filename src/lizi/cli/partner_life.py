@@ -6,8 +6,6 @@ none runs. Each move is a record of the audit chain: who, when, why, for good.
 
 from __future__ import annotations
 
-import os
-import pwd
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import msgspec
 
 from lizi import __version__
 from lizi.cli.output import USAGE, Output
-from lizi.cli.running import House
+from lizi.cli.running import House, user_name
 from lizi.config import Name
 from lizi.edge.partners import who
 from lizi.errors import StoreError
@@ -32,12 +30,12 @@ def move(output: Output, config_path: Path, name: str, state: str, *, why: str, 
     _known(output, house, name)
     service = house.running()
     if service is not None:
-        done = service.ask("POST", f"/partners/{name}/move", {"state": state, "by": by, "user": _user(), "why": why, "force": force})
+        done = service.ask("POST", f"/partners/{name}/move", {"state": state, "by": by, "user": user_name(), "why": why, "force": force})
     else:
         if name not in house.config.partners:
             known = ", ".join(house.config.partners) or "none yet"
             output.fail(f"There is no partner '{name}'.", hint=f"The configuration has: {known}.", code=USAGE, error="usage")
-        done = {**msgspec.structs.asdict(_alone(house, name, state, by=who(by, _user()), why=why, force=force)), "landing": None}
+        done = {**msgspec.structs.asdict(_alone(house, name, state, by=who(by, user_name()), why=why, force=force)), "landing": None}
     landing = done["landing"]
     where = "from the next start" if landing is None else f"on {landing['workers']} workers after {landing['elapsed_ms']:.0f} ms"
     output.data(done, lambda console: console.print(f"[bold]{name}[/bold]: {done['came_from']} → [bold]{done['state']}[/bold], {where}"))
@@ -86,14 +84,6 @@ def _known(output: Output, house: House, name: str) -> None:
     except msgspec.ValidationError:
         known = ", ".join(house.config.partners) or "none yet"
         output.fail(f"{name!r} is no name of a partner.", hint=f"The configuration has: {known}.", code=USAGE, error="usage")
-
-
-def _user() -> str:
-    """The system's word for who runs this, not that of a variable."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user may have no name
-        return f"uid {os.getuid()}"
 
 
 def standings(house: House) -> dict[str, dict[str, Any]]:

@@ -101,7 +101,7 @@ def reconcile(output: Output, config_path: Path, since: str | None, until: str |
                 f"[bold red]{found.differing:,} cost another amount by the price book of today[/bold red]: "
                 f"{money(found.computed_micros)} {currency} for those that it prices."
             )
-            output.say("[bold]hint:[/bold] A price of the past was changed. Give a new price a later `from` instead of another number.")
+            output.say("[bold]hint:[/bold] A price or a rate of the past was changed: give the new one a later `from` instead.")
         if found.unpriced:
             console.print(f"[bold red]{found.unpriced:,} have no price any more[/bold red] for their model or day.")
         if not found.differing and not found.unpriced:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
+import pwd
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from lizi.edge.backup import Trust
     from lizi.edge.book import Book
 
-__all__ = ["House", "Running"]
+__all__ = ["House", "Running", "user_name"]
 
 _TIMEOUT_S = 10.0
 """A change acts within 1 s; changes go one after another, and a starting model may stand before ours."""
@@ -62,6 +64,8 @@ class Running:
         except (OSError, http.client.HTTPException, msgspec.DecodeError):
             hint = "It may be ending just now: look at its log, then try again."
             raise Refused("The running service does not answer.", code="shutting_down", hint=hint) from None
+        finally:
+            self._connection.close()  # the next question opens it again
         if got.status < 300:
             return value
         error = value["error"]
@@ -115,8 +119,16 @@ class House:
     def trust(self) -> Trust | None:
         """How to check a checkpoint's signature; `None` while there is no keyring. Makes no key."""
         folder = self.data_dir / "keyring"
-        if not all(any(folder.glob(f"{purpose}.*.json")) for purpose in ("audit-signing", "idempotency", "state")):
+        if not any(folder.glob("audit-signing.*.json")):
             return None
         from lizi.edge.keyring import Keyring
 
-        return Keyring.open(folder, time.time()).trusts
+        return Keyring.read(folder).trusts
+
+
+def user_name() -> str:
+    """The system's word for who runs this, not that of a variable."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user may have no name
+        return f"uid {os.getuid()}"

@@ -27,6 +27,7 @@ from lizi.edge.keyring import Purpose
 from lizi.edge.partners import who
 from lizi.edge.server import Reply, Request, Responder, Server
 from lizi.errors import ConfigError, InvalidRequest, LiziError, Unauthenticated
+from lizi.standing import check_words
 from lizi.types import Plan
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class _Move(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class _KeyringRotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     purpose: Purpose
+    user: str = "unknown"
+    """As in `_Move`."""
 
 
 class _Call:
@@ -102,6 +105,7 @@ class AdminPlane:
             ("PUT", re.compile("/keys/([a-z0-9]+)/plan"), self._plan),
             ("POST", re.compile("/partners/([a-z0-9._-]+)/move"), self._move),
             ("GET", re.compile("/partners/([a-z0-9._-]+)/history"), self._history),
+            ("GET", re.compile("/keyring"), self._keyring),
             ("POST", re.compile("/keyring/rotate"), self._rotate_keyring),
             ("POST", re.compile("/drain"), self._drain),
             ("GET", re.compile("/metrics"), self._metrics),
@@ -261,8 +265,14 @@ class AdminPlane:
         moves = await self._supervisor.book.run(lambda store: store.partner_moves())
         return 200, {"moves": [move for move in moves if move.partner == call.subject]}
 
+    async def _keyring(self, call: _Call) -> _Answer:
+        return 200, {"keys": self._supervisor.keyring.keys()}
+
     async def _rotate_keyring(self, call: _Call) -> _Answer:
-        key_id, landing = await self._supervisor.rotate_keyring(msgspec.json.decode(call.body, type=_KeyringRotation).purpose)
+        wanted = msgspec.json.decode(call.body, type=_KeyringRotation)
+        by = call.peer or wanted.user
+        check_words(by, "rotated")
+        key_id, landing = await self._supervisor.rotate_keyring(wanted.purpose, by=by)
         return 201, {"key_id": key_id, "landing": landing}
 
     async def _drain(self, call: _Call) -> _Answer:

@@ -38,6 +38,7 @@ __all__ = [
     "Pulse",
     "Ready",
     "Returns",
+    "Secrets",
     "States",
     "Stop",
     "encode",
@@ -121,6 +122,8 @@ class Generation(Struct, frozen=True, tag="generation"):
     """Where each partner stands."""
     state_keys: dict[str, bytes] = {}
     """Key id → key that seals what devices carry, the current one last."""
+    other_idempotency_keys: list[bytes] = []
+    """Under these, too, an Idempotency-Key may have been remembered."""
 
 
 class Keys(Struct, frozen=True, tag="keys"):
@@ -135,6 +138,15 @@ class States(Struct, frozen=True, tag="states"):
 
     change: int
     states: dict[str, PartnerState]
+
+
+class Secrets(Struct, frozen=True, tag="secrets"):
+    """The service's own keys that workers hold, from now on; as in `Generation`."""
+
+    change: int
+    idempotency_key: bytes
+    other_idempotency_keys: list[bytes]
+    state_keys: dict[str, bytes]
 
 
 class Answers(Struct, frozen=True, tag="answers"):
@@ -171,6 +183,7 @@ Message: TypeAlias = (
     | Generation
     | Keys
     | States
+    | Secrets
     | Answers
     | MetricsWanted
     | Draining

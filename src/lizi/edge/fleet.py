@@ -35,6 +35,7 @@ from lizi.edge.channel import (
     Pulse,
     Ready,
     Returns,
+    Secrets,
     States,
     Stop,
 )
@@ -322,7 +323,7 @@ class Fleet:
         """Workers started from now on get `generation`."""
         self._generation = generation
 
-    async def apply(self, change: Generation | Keys | States) -> Landing:
+    async def apply(self, change: Generation | Keys | Secrets | States) -> Landing:
         """Send `change` to all workers and wait until it acts on each.
 
         After `_ACK_S` a worker that has not answered is killed: its replacement starts with the new state.

@@ -1,7 +1,8 @@
 """Where the service's own keys live: one file a key, 0600, in a folder 0700.
 
 Never prints or logs a private key, never gives out the signing one, never reads one that others can read. A purpose has
-one current key, the newest; older ones stay for verifying until they are removed by hand.
+one current key; older ones stay for verifying until they are removed by hand. A new key is known before it is used: `add` makes it,
+`turn` makes it current, so that whoever reads can be told of it before anybody writes with it; after a start the newest is current.
 Purposes: `audit-signing` (Ed25519, RFC 8032), `idempotency` (HMAC-SHA-256, RFC 2104) and `state` (AES-256-GCM, NIST SP 800-38D).
 Bound: 64 keys a purpose.
 """
@@ -12,6 +13,8 @@ import base64
 import os
 import secrets
 import stat
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +36,7 @@ _SECRET_BYTES = 32
 _KEYS_LIMIT = 64
 """Rotating weekly fills this in 14 months; more is a script gone wrong."""
 _FILE_LIMIT_BYTES = 4096
+_PARTIAL = ".partial"
 
 
 class KeyInfo(Struct, frozen=True, kw_only=True):
@@ -92,29 +96,54 @@ class Keyring:
     def __init__(self, folder: Path, keys: dict[Purpose, list[_Key]]) -> None:
         self._folder = folder
         self._keys = keys
+        self._current = {purpose: found[-1] for purpose, found in keys.items() if found}
 
     @classmethod
     def open(cls, folder: Path, now: float) -> Keyring:
         """Load every key; make the folder and the first key of each purpose where there is none.
 
-        Raises `StoreError` for a key file or folder that others may read, and for a damaged file.
+        For whoever holds the store's lock. Raises `StoreError` for a key file or folder that others may read, and for a damaged file.
         """
         with mapped("can't open the keyring"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _refuse_open_to_others(folder)
-            keys: dict[Purpose, list[_Key]] = {purpose: [] for purpose in _PURPOSES}
-            for path in sorted(folder.glob("*.json")):
-                key = _read(path)
-                keys[key.purpose].append(key)
-        ring = cls(folder, keys)
-        for purpose, found in keys.items():
-            found.sort(key=lambda key: (key.created_at, key.key_id))
+            for left in folder.glob(f".*{_PARTIAL}"):  # of one that was killed while it wrote
+                left.unlink()
+        ring = cls.read(folder)
+        for purpose, found in ring._keys.items():
             if not found:
                 ring.rotate(purpose, now)
         return ring
 
+    @classmethod
+    def read(cls, folder: Path) -> Keyring:
+        """The keys as they are, for looking and verifying: makes nothing and changes nothing. Raises as `open` does."""
+        keys: dict[Purpose, list[_Key]] = {purpose: [] for purpose in _PURPOSES}
+        with mapped("can't open the keyring"):
+            _refuse_open_to_others(folder)
+            for path in sorted(folder.glob("*.json")):
+                key = _read(path)
+                keys[key.purpose].append(key)
+        for found in keys.values():
+            found.sort(key=lambda key: (key.created_at, key.key_id))
+        return cls(folder, keys)
+
     def rotate(self, purpose: Purpose, now: float) -> str:
-        """Make a new current key; the old ones stay for verifying. Returns the new key's id."""
+        """Make a new key, current at once; the old ones stay for verifying. Returns its id."""
+        key_id = self.add(purpose, now)
+        self.turn(purpose)
+        return key_id
+
+    def turn(self, purpose: Purpose) -> None:
+        """The newest key is the current one from now on."""
+        self._current[purpose] = self._keys[purpose][-1]
+
+    def add(self, purpose: Purpose, now: float, record: Callable[[KeyInfo], None] = lambda key: None) -> str:
+        """Make a new key, on disk but not current yet. Returns its id.
+
+        `record` writes down that there is one; when it raises, there is none. A kill in between leaves a key that
+        was not recorded: the next start does that.
+        """
         keys = self._keys[purpose]
         if len(keys) >= _KEYS_LIMIT:
             raise StoreError(
@@ -129,28 +158,33 @@ class Keyring:
             created_at=created_at,
             secret=base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode(),
         )
+        key, name = _Key(file), f"{purpose}.{file.key_id}.json"
         with mapped("can't write the keyring"):
-            _write(self._folder, f"{purpose}.{file.key_id}.json", msgspec.json.encode(file))
-        keys.append(_Key(file))
-        return file.key_id
+            _write(self._folder, name, msgspec.json.encode(file))
+        try:
+            record(self._info(key))
+        except BaseException:
+            (self._folder / name).unlink()
+            raise
+        keys.append(key)
+        return key.key_id
 
     def keys(self) -> list[KeyInfo]:
         """What may be shown of all keys, oldest first within a purpose."""
-        return [
-            KeyInfo(
-                key_id=key.key_id,
-                purpose=purpose,
-                created_at=key.created_at,
-                current=key is keys[-1],
-                public=key.public() if purpose == "audit-signing" else None,
-            )
-            for purpose, keys in self._keys.items()
-            for key in keys
-        ]
+        return [self._info(key) for keys in self._keys.values() for key in keys]
+
+    def _info(self, key: _Key) -> KeyInfo:
+        return KeyInfo(
+            key_id=key.key_id,
+            purpose=key.purpose,
+            created_at=key.created_at,
+            current=key is self._current.get(key.purpose),
+            public=key.public() if key.purpose == "audit-signing" else None,
+        )
 
     def sign_checkpoint(self, record: Record) -> tuple[str, bytes]:
         """Key id and Ed25519 signature of a checkpoint record by the current key."""
-        key = self._keys["audit-signing"][-1]
+        key = self._current["audit-signing"]
         return key.key_id, key.sign(checkpoint_bytes(record))
 
     def trusts(self, record: Record, signed: tuple[str, bytes] | None) -> bool:
@@ -161,19 +195,22 @@ class Keyring:
         return any(key.key_id == key_id and key.verify(checkpoint_bytes(record), signature) for key in self._keys["audit-signing"])
 
     def idempotency_secret(self) -> bytes:
-        """The current key under which used Idempotency-Keys are remembered; for `House`, never to be shown.
+        """The current key under which used Idempotency-Keys are remembered; for `House`, never to be shown."""
+        return self._current["idempotency"].secret()
 
-        After a rotation what was remembered under the old key is forgotten: rotate it only when a
-        repeat within `store.idempotency_life_s` may run again.
-        """
-        return self._keys["idempotency"][-1].secret()
+    def other_idempotency_secrets(self, since: float) -> list[bytes]:
+        """Other keys under which one may have been remembered since `since`, or is about to be: a repeat is looked for under these, too."""
+        return [key.secret() for key in self._others("idempotency", since)]
 
-    def state_secrets(self) -> dict[str, bytes]:
-        """Key id → key that seals what devices carry, the current one last; for `House`, never to be shown.
+    def state_secrets(self, since: float = 0.0) -> dict[str, bytes]:
+        """Key id → key that opens what devices carry since `since`, last the current one, which seals; for `House`, never to be shown."""
+        return {key.key_id: key.secret() for key in (*self._others("state", since), self._current["state"])}
 
-        An old key opens what it sealed until its file is removed: after `carry.life_s` it opens nothing any more.
-        """
-        return {key.key_id: key.secret() for key in self._keys["state"]}
+    def _others(self, purpose: Purpose, since: float) -> list[_Key]:
+        """All but the current one that were current after `since`, or will be: a key was so until the next one was made."""
+        keys, current = self._keys[purpose], self._current[purpose]
+        ends = [later.created_at for later in keys[1:]] + [inf]
+        return [key for key, end in zip(keys, ends, strict=True) if end > since and key is not current]
 
 
 def _refuse_open_to_others(path: Path) -> None:
@@ -202,14 +239,16 @@ def _read(path: Path) -> _Key:
 
 def _write(folder: Path, name: str, data: bytes) -> None:
     """Whole or not at all: a half-written key would stop the next start."""
-    partial = folder / f".{name}.partial"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    partial = folder / f".{name}{_PARTIAL}"
     try:
-        os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.rename(partial, folder / name)
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(partial, folder / name)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)

@@ -21,6 +21,7 @@ from lizi.audit import Record
 from lizi.edge.store import Store, mapped, place
 from lizi.errors import ConfigError
 from lizi.metering import PriceBook
+from lizi.metering.bill import PAID
 from lizi.types import Exchange, Usage
 
 __all__ = ["Quote", "Reconciliation", "ReportRow", "quote", "reconcile", "report", "write"]
@@ -108,6 +109,8 @@ _SUMS = (
     "sum(input_tokens), sum(output_tokens), sum(cached_tokens), sum(reasoning_tokens), sum(estimated), "
     "sum(outcome NOT IN ('ok', 'cancelled'))"
 )
+_PAID = " OR ".join(f"(e.outcome, a.outcome) = ('{ended}', '{outcome}')" for ended, outcomes in PAID.items() for outcome in outcomes)
+"""Whether the corridor charges for an attempt `a` of an exchange `e`: the rule of `metering.bill`, in SQL."""
 
 
 def report(
@@ -125,7 +128,7 @@ def report(
             f"SELECT name, synthetic, count(DISTINCT no), count(*), {_SUMS}, "  # noqa: S608 - only constants
             "sum(CASE WHEN paid THEN cost_micros ELSE 0 END), sum(cost_micros) "
             "FROM (SELECT a.partner AS name, e.synthetic AS synthetic, e.no AS no, a.*, "
-            "e.outcome IN ('ok', 'cancelled') AND a.outcome IN ('ok', e.outcome) AS paid "
+            f"{_PAID} AS paid "
             "FROM exchanges e JOIN attempts a ON a.exchange_no = e.no WHERE e.started_ms >= ? AND e.started_ms < ?) GROUP BY 1, 2"
         )
     else:

@@ -30,7 +30,7 @@ from lizi.config import Config, ServerSettings, critical, load
 from lizi.edge import local_model, models, partners
 from lizi.edge.admin import AdminPlane
 from lizi.edge.book import Book
-from lizi.edge.channel import Generation, Keys, States
+from lizi.edge.channel import Generation, Keys, Secrets, States
 from lizi.edge.embedded import EmbeddedModel
 from lizi.edge.fleet import Fleet, Landing
 from lizi.edge.journal import HouseChain
@@ -56,6 +56,8 @@ _AT_START_ONLY = (
     *(("telemetry", name) for name in ("log_level", "otlp_endpoint")),
 )
 """What a worker takes when it starts: sockets, its journal's thread, its log and trace writers."""
+_LATE_S = 10.0
+"""A key of the keyring may be in use for this long after the next was made: all workers have that after two acknowledgements."""
 _TO_COME = 100
 """Workers that may start while a settlement runs, which takes milliseconds."""
 
@@ -96,6 +98,7 @@ class Supervisor:
         self._boot = self.clock.new_id("")
         chain = Chain(boot=self._boot, worker=0, config_hash=self.config.hash, version=__version__, started_at=self.started_at)
         self.chain = await self.book.run(lambda store: HouseChain(store, chain, self.keyring))
+        await self.book.run(lambda _: self.chain.keys(self.keyring.keys(), "service"))
         # Nobody lives yet: whatever is open was left by an earlier boot.
         await self.book.run(lambda _: self.chain.settle_unclosed((), self.clock.now()))
         self.owner = Owner(
@@ -248,7 +251,7 @@ class Supervisor:
     # --- changes ---
 
     def _generation(self, config: Config) -> Generation:
-        fleet = getattr(self, "fleet", None)
+        fleet, now = getattr(self, "fleet", None), self.clock.now()
         return Generation(
             change=fleet.next_change() if fleet is not None else 0,
             number=self.number,
@@ -258,7 +261,8 @@ class Supervisor:
             base_urls={partner: model.base_url for partner, model in self._models.items()},
             base_dir=str(self.path.parent),
             states=partners.states(self),
-            state_keys=self.keyring.state_secrets(),
+            state_keys=self.keyring.state_secrets(now - config.carry.life_s - _LATE_S),
+            other_idempotency_keys=self.keyring.other_idempotency_secrets(now - config.store.idempotency_life_s - _LATE_S),
         )
 
     async def _push(self, config: Config) -> Landing:
@@ -326,14 +330,23 @@ class Supervisor:
         async with self._changing:
             return await partners.move(self, name, wanted, by=by, why=why, force=force)
 
-    async def rotate_keyring(self, purpose: Purpose) -> tuple[str, Landing]:
+    async def rotate_keyring(self, purpose: Purpose, *, by: str) -> tuple[str, Landing]:
         """A new current key of the service's own; acts on all workers when this returns. The next checkpoint is signed by it."""
         async with self._changing:
-            key_id = self.keyring.rotate(purpose, self.clock.now())
+            now = self.clock.now()
+            # In the book's thread, where checkpoints are signed.
+            key_id = await self.book.run(lambda _: self.keyring.add(purpose, now, lambda key: self.chain.keys([key], by)))
+            # First all know it, then they use it: what one worker writes, every other can read at any moment.
+            await self._land_secrets()
+            self.keyring.turn(purpose)
             _LOG.warning("keyring rotated", extra={"reason": purpose, "key": key_id})
-            generation = self._generation(self.config)
-            self.fleet.follow(generation)
-            return key_id, await self.fleet.apply(generation)
+            return key_id, await self._land_secrets()
+
+    async def _land_secrets(self) -> Landing:
+        generation = self._generation(self.config)
+        self.fleet.follow(generation)
+        keys = (generation.idempotency_key, generation.other_idempotency_keys, generation.state_keys)
+        return await self.fleet.apply(Secrets(generation.change, *keys))
 
     async def land_states(self) -> Landing:
         """Where partners stand, on all workers; under the lock for changes."""

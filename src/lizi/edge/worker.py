@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from lizi import __version__
 from lizi.audit import Chain
 from lizi.callers import CallerBook, KeyRecord
-from lizi.config import Config, both_routes, build_house, shut
+from lizi.config import Config, both_routes, build_house, carrier, shut
 from lizi.edge.channel import (
     Answers,
     Applied,
@@ -38,6 +38,7 @@ from lizi.edge.channel import (
     MetricsWanted,
     Pulse,
     Ready,
+    Secrets,
     States,
     Stop,
 )
@@ -229,6 +230,7 @@ class Worker:
             at=at,
             states=generation.states,
             state_keys=generation.state_keys,
+            other_idempotency_keys=generation.other_idempotency_keys,
         )
 
     @staticmethod
@@ -267,6 +269,23 @@ class Worker:
         self._follow(generation)
         self._swap(replace(self.house, routes=users, synthetic_routes=synthetic))
 
+    def _rekey(self, secrets: Secrets) -> None:
+        """Exchanges under way keep the keys that they began with: whoever reads knows those as well."""
+        keys = {
+            "idempotency_key": secrets.idempotency_key,
+            "other_idempotency_keys": secrets.other_idempotency_keys,
+            "state_keys": secrets.state_keys,
+        }
+        self._generation = replace(self._generation, **keys)
+        self._swap(
+            replace(
+                self.house,
+                idempotency_key=secrets.idempotency_key,
+                other_idempotency_keys=tuple(secrets.other_idempotency_keys),
+                carrier=carrier(self._generation.config, secrets.state_keys),
+            )
+        )
+
     def _begin_day(self) -> None:
         """Records of partners have dates: on a new day (UTC) the targets are made anew, all else stays."""
         at = self.clock.now()
@@ -301,6 +320,9 @@ class Worker:
             self.channel.send(Applied(message.change))
         elif isinstance(message, States):
             self._move(message.states)
+            self.channel.send(Applied(message.change))
+        elif isinstance(message, Secrets):
+            self._rekey(message)
             self.channel.send(Applied(message.change))
         elif isinstance(message, MetricsWanted):
             self.channel.send(Metrics(message.id, pack(self._numbers())))

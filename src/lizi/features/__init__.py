@@ -13,8 +13,8 @@ from lizi.features.asking import Answer, Feature
 __all__ = ["FEATURES", "Answer", "Feature"]
 
 FEATURES: Mapping[str, Feature] = {
-    "writing.proofread": Feature(version=proofread.VERSION, plan=proofread.plan),
-    "writing.rewrite": Feature(version=rewrite.VERSION, plan=rewrite.plan, asks=lambda request: request.candidates),
-    "writing.transform": Feature(version=transform.VERSION, plan=transform.plan),
+    "writing.proofread": Feature(version=proofread.VERSION, plan=proofread.plan, repair=proofread.repair),
+    "writing.rewrite": Feature(version=rewrite.VERSION, plan=rewrite.plan, repair=rewrite.repair, asks=lambda request: request.candidates),
+    "writing.transform": Feature(version=transform.VERSION, plan=transform.plan, repair=transform.repair),
 }
 """Name → how it is done. Each name is also its path: `writing.proofread` is `/v1/writing/proofread`."""

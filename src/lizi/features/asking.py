@@ -39,8 +39,10 @@ class Feature(Struct, frozen=True, kw_only=True):
     version: str
     """Of its prompts and its checker together."""
     plan: Callable[[TaskRequest, str], Steps]
+    repair: Callable[[TaskRequest], str]
+    """The most words that an ask which repairs has beside those of the plan's first: with `asks` what a reservation has to cover."""
     asks: Callable[[TaskRequest], int] = lambda request: 1
-    """How many answers of a plan may count, repaired ones once: what a reservation has to cover."""
+    """How many answers of a plan may count, repaired ones once."""
 
 
 _FENCE = re.compile(r"\A```[\w-]*\n(.*?)\n?```\Z", re.DOTALL)

@@ -21,7 +21,7 @@ from lizi.features.script import foreign, has_han, to_script
 from lizi.features.sentences import sentences, words
 from lizi.wire.tasks import TaskRequest
 
-__all__ = ["VERSION", "plan"]
+__all__ = ["VERSION", "plan", "repair"]
 
 VERSION = "1"
 
@@ -167,6 +167,11 @@ def plan(request: TaskRequest, model: str) -> Steps:
         answer = yield ask(model, second, text, max_output_tokens=ceiling, repairs=True)
         changed = _version(bare(answer, text, longest), request)
     return _result(request, changed)
+
+
+def repair(request: TaskRequest) -> str:
+    """What the second ask has beside the first one's words: an instruction in place of a longer one, and fewer examples."""
+    return _SECOND_TRY[request.locale]
 
 
 def _version(answer: str, request: TaskRequest) -> str:

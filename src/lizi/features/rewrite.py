@@ -25,7 +25,7 @@ from lizi.features.sentences import sentences, words
 from lizi.types import ChatRequest
 from lizi.wire.tasks import TaskRequest
 
-__all__ = ["VERSION", "plan"]
+__all__ = ["VERSION", "plan", "repair"]
 
 VERSION = "1"
 
@@ -81,6 +81,18 @@ def plan(request: TaskRequest, model: str) -> Steps:
     return {"candidates": sorted(best, key=lambda candidate: -candidate["confidence"])}
 
 
+def repair(request: TaskRequest) -> str:
+    """What a second ask has beside the first one's words: the pieces to keep, named again; that for emoji has fewer words."""
+    if request.style == "emojify":
+        return ""
+    return _more(request, kept_in(request.text, request.locale, extra=protected_texts(request)))
+
+
+def _more(request: TaskRequest, kept: Kept) -> str:
+    pieces = (*kept.numbers, *kept.addresses, *kept.names, *kept.exact)
+    return _KEEP[request.locale].format(pieces=", ".join(pieces)) if pieces else _AGAIN[request.locale]
+
+
 def _candidate(request: TaskRequest, model: str, number: int) -> Generator[ChatRequest, Answer, tuple[str, str, float]]:
     text, locale = request.text, request.locale
     prompt = REWRITE[locale][request.style]
@@ -92,11 +104,9 @@ def _candidate(request: TaskRequest, model: str, number: int) -> Generator[ChatR
     first = _version(answer, request) if answer.finish != "length" else ""
     if not _judge(request, kept, first):
         return first, "model", 0.9 if number == 0 else 0.7
-    pieces = (*kept.numbers, *kept.addresses, *kept.names, *kept.exact)
-    more = _KEEP[locale].format(pieces=", ".join(pieces)) if pieces else _AGAIN[locale]
     answer = yield ask(
         model,
-        Prompt(prompt.system + more, prompt.shots, prompt.opening),
+        Prompt(prompt.system + _more(request, kept), prompt.shots, prompt.opening),
         put,
         max_output_tokens=ceiling,
         repairs=True,

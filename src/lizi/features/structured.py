@@ -2,7 +2,7 @@
 
 A plan down the ladder: strict schema → JSON mode and validation → prompt and extraction, with
 one repair. Never lets an unchecked answer through as checked, never puts content into an error.
-Bounds: four asks; 32 places to look for JSON in a text; repairs quote at most 32 KiB.
+Bounds: four asks; 32 places to look for JSON in a text; a repair quotes at most 32 KiB and adds at most `LONGEST_REPAIR`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from lizi.features import Answer
 from lizi.types import ChatRequest, Json, JsonSchemaFormat
 from lizi.wire.schema import AnswerSchema, compile_schema
 
-__all__ = ["extract_json", "ladder"]
+__all__ = ["LONGEST_REPAIR", "extract_json", "ladder"]
 
 _BELOW: dict[str, Literal["json_object", "prompt"]] = {"json_schema": "json_object", "json_object": "prompt"}
 _PLACES = 32  # prose before an answer has a bracket or two, not dozens; each look may read the whole text
 _QUOTED_CHARACTERS = 32 * 1024  # a longer wrong answer is repaired without being shown again
+_LISTED_BYTES = 384  # a dozen faults of the usual length; a path of long names, which are the app's own, is left out
+_AGAIN = "That answer does not fit:\n{faults}\nAnswer again with the corrected JSON and nothing else."
+LONGEST_REPAIR = _AGAIN.format(faults="0" * _LISTED_BYTES)
+"""What a repair says beside the wrong answer, at its dearest: no byte of a text makes more tokens than a digit. For reservations."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -95,10 +99,21 @@ def _faults(tree: Json, schema: AnswerSchema | None) -> list[dict[str, str]]:
 
 def _repair(request: ChatRequest, text: str, errors: list[dict[str, str]]) -> ChatRequest:
     """The same question with the wrong answer and what is wrong with it."""
-    lines = "\n".join(f"- at {error['path'] or '/'}: {error['rule']}" for error in errors)
     said: list[dict[str, Any]] = [{"role": "assistant", "content": text}] if 0 < len(text) <= _QUOTED_CHARACTERS else []
-    said.append({"role": "user", "content": f"That answer does not fit:\n{lines}\nAnswer again with the corrected JSON and nothing else."})
+    said.append({"role": "user", "content": _AGAIN.format(faults=_listed(errors))})
     return replace(request, messages=[*request.messages, *said], repairs=True)
+
+
+def _listed(errors: list[dict[str, str]]) -> str:
+    """A line for each fault, as long as they fit."""
+    lines, left = [], _LISTED_BYTES
+    for error in errors:
+        line = f"- at {error['path'] or '/'}: {error['rule']}"
+        size = len(line.encode("utf-8", "surrogatepass")) + 1
+        if size <= left:
+            lines.append(line)
+            left -= size
+    return "\n".join(lines) or "- at /: schema"
 
 
 def _no_constant(name: str) -> NoReturn:

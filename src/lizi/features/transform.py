@@ -22,7 +22,7 @@ from lizi.features.script import foreign, has_han, is_han, to_script
 from lizi.features.sentences import clauses, sentences, words
 from lizi.wire.tasks import TaskRequest
 
-__all__ = ["VERSION", "plan"]
+__all__ = ["VERSION", "plan", "repair"]
 
 VERSION = "1"
 
@@ -71,6 +71,11 @@ def plan(request: TaskRequest, model: str) -> Steps:
     if found is not None:
         return {**found, "confidence": 0.7 if found["basis"] == "model" else 0.5}
     return {**_from_text(request), "confidence": 0.3, "basis": "input"}
+
+
+def repair(request: TaskRequest) -> str:
+    """What the second ask has beside the first one's words."""
+    return _AGAIN[request.locale]
 
 
 def _read(request: TaskRequest, answer: Answer) -> Result | None:

@@ -6,26 +6,27 @@ Both stand in the ledger. Never reads a clock; integer micro-units throughout.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lizi.metering.prices import PriceBook
 from lizi.metering.tokens import estimate_request
-from lizi.types import Attempt, ChatRequest, Demand, Exchange, Target, Usage
+from lizi.types import Attempt, ChatRequest, Demand, Exchange, Json, Target, Usage
 
-__all__ = ["ONE", "Asks", "answered", "charge", "demand", "output_limit"]
+__all__ = ["ONE", "PAID", "Asks", "answered", "charge", "demand", "output_limit"]
 
-_PAID = {"ok": ("ok",), "cancelled": ("ok", "cancelled")}
+PAID: Mapping[str, tuple[str, ...]] = {"ok": ("ok",), "cancelled": ("ok", "cancelled")}
 """Outcome of the exchange → outcomes of attempts that the app pays for: answers, and what a client
 that left had ordered and the partner taken; never an attempt that failed or was rejected."""
 
 
 class Asks(Struct, frozen=True, kw_only=True):
-    """How often a plan may ask and be paid for, and how much longer than the first a repair may be."""
+    """How often a plan may ask and be paid for, and what a repair may say beside the first ask's words."""
 
     paid: int = 1
-    repair_tokens: int = 0
+    repair: str = ""
     quotes_answer: bool = False
     """A repair shows the model the answer that was wrong."""
 
@@ -46,15 +47,17 @@ def demand(
 ) -> Demand:
     """The most that an exchange can be charged: every ask of its plan at the dearest of the targets that may answer it.
 
-    An ask that is repaired is not charged, its repair is (`_PAID`): so a plan's paid asks are counted, each as large as its repair.
+    An ask that is repaired is not charged, its repair is (`PAID`): so a plan's paid asks are counted, each as large as its repair.
     """
-    input_tokens = estimate_request(request, prices.estimator)
+    input_tokens = largest = estimate_request(request, prices.estimator)
     output_tokens = request.max_output_tokens or default_output_tokens
-    largest = input_tokens + plan.repair_tokens + (output_tokens if plan.quotes_answer else 0)
+    if plan is not ONE:
+        said: list[dict[str, Json]] = [*request.messages, {"role": "user", "content": plan.repair}]
+        if plan.quotes_answer:  # with as many tokens as it was allowed
+            said.append({"role": "assistant", "content": ""})
+        largest = estimate_request(replace(request, messages=said), prices.estimator) + output_tokens * plan.quotes_answer
     money_micros = plan.paid * prices.worst_cost_micros(largest, output_tokens, [target.price_key for target in targets], at)
-    return Demand(
-        tokens=plan.paid * (largest + output_tokens), money_micros=money_micros, streams=int(stream), input_tokens=input_tokens
-    )
+    return Demand(tokens=plan.paid * (largest + output_tokens), money_micros=money_micros, streams=int(stream), input_tokens=input_tokens)
 
 
 def output_limit(request: ChatRequest, target: Target, default_output_tokens: int, prices: PriceBook) -> int:
@@ -68,9 +71,10 @@ def output_limit(request: ChatRequest, target: Target, default_output_tokens: in
 
 def charge(exchange: Exchange, prices: PriceBook) -> None:
     """Price every attempt into `exchange`: `spent_micros` is the maker's, `charged_micros` and `usage` the app's."""
-    paid = _PAID.get(exchange.outcome, ())
+    paid = PAID.get(exchange.outcome, ())
     for attempt in exchange.attempts:
-        attempt.cost_micros = prices.cost_micros(attempt.usage, attempt.target.price_key, attempt.started_at)
+        # At the millisecond that ledger and chain keep, so that the price can be found again from them.
+        attempt.cost_micros = prices.cost_micros(attempt.usage, attempt.target.price_key, round(attempt.started_at * 1000) / 1000)
         exchange.spent_micros += attempt.cost_micros
         exchange.finish = attempt.finish or exchange.finish
         if attempt.outcome in paid:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from lizi.types import ChatRequest, Json, Usage
@@ -61,6 +62,9 @@ def _byte_classes() -> bytes:
 
 _CLASSES = _byte_classes()
 _DEFAULT = EstimatorSettings()
+_FORMAT_WORDS = "Answer with JSON that this JSON Schema accepts, and nothing else: no other words, no code fence.\n"
+"""As long as what a dialect says about the wanted format."""
+_json = msgspec.json.Encoder().encode
 
 
 def estimate_tokens(text: str, ratios: EstimatorSettings = _DEFAULT) -> int:
@@ -104,9 +108,12 @@ def estimate_request(request: ChatRequest, ratios: EstimatorSettings = _DEFAULT)
             images += _gather(message, strings)
     if request.tools:
         images += _gather(request.tools, strings)
-    if request.response_format is not None:
-        _gather(getattr(request.response_format, "schema", None), strings)
     frames = (len(request.messages) + 1) * ratios.message  # one more opens the answer
+    if request.response_format is not None:
+        # What makes a partner keep to it is an instruction, ours or its own, with the whole schema in it.
+        strings.append(_FORMAT_WORDS)
+        strings.append(_json(getattr(request.response_format, "schema", None)).decode())
+        frames += ratios.message
     return estimate_tokens(" ".join(strings), ratios) + frames // 1000 + images * ratios.image_tokens
 
 
