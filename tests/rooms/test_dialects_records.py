@@ -10,7 +10,8 @@ import pytest
 
 from lizi.config import built_in, parse
 from lizi.dialects import DIALECTS
-from lizi.dialects.openai_chat import Reader, effort, encode
+from lizi.dialects.differences import effort
+from lizi.dialects.openai_chat import Reader, encode
 from lizi.dialects.records import known, on_day
 from lizi.dialects.records import parse as parse_record
 from lizi.errors import ConfigError

@@ -34,7 +34,8 @@ from typing import Any
 import msgspec
 
 from lizi.dialects.anthropic_reader import REDACTED, SCHEMA_TOOL, Reader
-from lizi.dialects.openai_chat import OBJECT, SCHEMA, effort, rung
+from lizi.dialects.differences import adjust, effort
+from lizi.dialects.openai_chat import OBJECT, SCHEMA, rung
 from lizi.types import Call, ChatRequest, Facts, Json, JsonSchemaFormat, Target
 
 __all__ = ["Reader", "encode"]
@@ -77,16 +78,7 @@ def encode(request: ChatRequest, target: Target) -> Call:
     if system:
         body["system"] = system
     body["messages"] = turns
-    for field, (least, most) in facts.clamp.items():
-        if field in body:
-            body[field] = min(max(body[field], least), most)
-    for field in facts.drop:
-        body.pop(field, None)
-    for field, value in facts.default.items():
-        body.setdefault(field, value)
-    for field, name in facts.rename.items():
-        if field in body:
-            body[name] = body.pop(field)
+    adjust(body, facts)
     named = {name for name, _ in facts.headers}
     headers = [("content-type", "application/json"), ("accept", "text/event-stream" if request.stream else "application/json")]
     headers += [*facts.headers, *([] if _VERSION[0] in named else [_VERSION])]

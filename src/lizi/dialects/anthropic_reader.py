@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from lizi.dialects.classes import ERROR_BODY_BYTES, classify, error_of, find_error
-from lizi.types import Event, Fault, Finish, FinishReason, Json, Reasoning, Retract, Target, Text, ToolDelta, Usage
-from lizi.wire.sse import SseReader
+from lizi.dialects.body import MOST_TOKENS, TOOL_CALLS, Body, fitting
+from lizi.dialects.classes import find_error
+from lizi.types import Event, Finish, FinishReason, Json, Reasoning, Target, Text, ToolDelta, Usage
 
 __all__ = ["REDACTED", "SCHEMA_TOOL", "Reader"]
 
@@ -27,10 +27,7 @@ SCHEMA_TOOL = "lizi_answer"
 REDACTED = "redacted:"
 """Marks data of redacted thinking among signatures, which are base 64 and hold no colon."""
 
-_WHOLE_BYTES = 16 * 1024 * 1024  # far above any text answer
-_TOOL_CALLS = 128  # as many as there may be tools
 _SIGNATURE_CHARACTERS = 64 * 1024  # above what is carried (lizi.carry)
-_MOST_TOKENS = 1_000_000_000  # a report beyond this is a defect, not a bill
 
 _FINISHES: dict[str, FinishReason | str] = {
     "end_turn": "stop",
@@ -98,40 +95,16 @@ _decode_tree = msgspec.json.Decoder().decode
 _json = msgspec.json.Encoder().encode
 
 
-class Reader:
+class Reader(Body):
     """Machine for one reply: the events of its bytes, `Finish` or `Fault` exactly once.
 
     `Usage` is the report so far and may come more than once. After a `Fault`, and after `message_stop`, there is nothing more.
     """
 
-    __slots__ = (
-        "_answers",
-        "_bare",
-        "_calls",
-        "_counts",
-        "_ended",
-        "_facts",
-        "_finished",
-        "_headers",
-        "_held",
-        "_held_bytes",
-        "_said",
-        "_signature",
-        "_sse",
-        "_status",
-        "_usage",
-        "unknown_finish",
-    )
+    __slots__ = ("_answers", "_bare", "_calls", "_counts", "_signature")
 
     def __init__(self, streamed: bool, status: int, headers: Mapping[str, str], target: Target) -> None:
-        """`headers` in lower case. Streamed or not does not matter: a reply is read as what it is."""
-        self._status = status
-        self._headers = headers
-        self._facts = target.facts
-        events_come = headers.get("content-type", "").lower().startswith("text/event-stream")
-        self._sse = SseReader() if events_come and status < 300 else None
-        self._held: list[bytes] = []
-        self._held_bytes = 0
+        super().__init__(streamed, status, headers, target)
         self._calls: dict[int, int] = {}
         """Block → number of the call that it holds."""
         self._answers: set[int] = set()
@@ -141,67 +114,6 @@ class Reader:
         self._signature = ""
         self._counts: list[int | None] = [None] * 5
         """Of tokens, as last reported: new in the prompt, read from the cache, written to it, answered, thought."""
-        self._usage: Usage | None = None
-        self._said = False
-        self._finished = False
-        self._ended = False
-        self.unknown_finish = False
-        """The partner named a reason to stop that is in no table."""
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Events of these bytes."""
-        events: list[Event] = []
-        sse = self._sse
-        if sse is None:
-            sse = self._hold(data, events)
-            if sse is None:
-                return events
-            data, self._held = b"".join(self._held), []
-        for payload in sse.feed(data):
-            if self._ended:
-                return events  # bytes after the end are nobody's
-            self._payload(payload, events)
-        if sse.fault is not None and not self._ended:
-            self._fail("server_error", events)
-        return events
-
-    def close(self) -> list[Event]:
-        """The body ended."""
-        events: list[Event] = []
-        if self._ended:
-            return events
-        rest = b"".join(self._held)
-        self._held.clear()
-        if self._status >= 300:
-            self._ended = True
-            return [Fault(classify(self._status, self._headers, rest, self._facts.codes))]
-        if self._sse is not None:
-            for payload in self._sse.close():
-                self._payload(payload, events, broken="truncated")
-        else:
-            self._payload(rest, events, broken="server_error" if rest.strip() else "truncated")
-        if not self._ended:
-            if not self._finished:
-                self._fail("truncated", events)
-            self._ended = True
-        return events
-
-    def _hold(self, data: bytes, events: list[Event]) -> SseReader | None:
-        """Keep a whole reply or an error's body. Gives a reader as soon as it is clear that it is a stream."""
-        if self._ended:
-            return None
-        if self._status >= 300:
-            data = data[: ERROR_BODY_BYTES - self._held_bytes]
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > _WHOLE_BYTES:
-            self._held.clear()
-            self._fail("server_error", events)
-        elif self._status < 300 and self._held_bytes <= 4096 + len(data):
-            start = b"".join(self._held).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-            if start and start in b"deir:":  # data, event, id, retry or a comment under a wrong content type
-                self._sse = SseReader()
-        return self._sse
 
     # --- one event or a whole reply ---
 
@@ -233,9 +145,7 @@ class Reader:
             if event.delta is not None and event.delta.stop_reason:
                 self._finish(event.delta.stop_reason, events)
         elif kind == "message_stop":
-            if not self._finished and not self._ended:
-                self._fail("truncated", events)
-            self._ended = True
+            self._done(events)
         elif kind == "message":
             self._whole(event, events)
         elif kind != "ping":
@@ -276,7 +186,7 @@ class Reader:
             if name == SCHEMA_TOOL:
                 self._answers.add(index)
                 self._answer(arguments, events)
-            elif len(self._calls) >= _TOOL_CALLS:
+            elif len(self._calls) >= TOOL_CALLS:
                 self._fail("server_error", events)
             else:
                 number = self._calls[index] = len(self._calls)
@@ -323,7 +233,7 @@ class Reader:
         """
         thought = usage.output_tokens_details.thinking_tokens if usage.output_tokens_details is not None else None
         said = (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens, usage.output_tokens, thought)
-        if not all(count is None or 0 <= count <= _MOST_TOKENS for count in said):
+        if not all(count is None or 0 <= count <= MOST_TOKENS for count in said):
             return  # not a report that could be billed: the estimate does it
         self._counts = [before if count is None else count for count, before in zip(said, self._counts, strict=True)]
         new, cached, written, answered, thoughts = self._counts
@@ -345,8 +255,7 @@ class Reader:
         self._end_block(events)
         reason = self._facts.finishes.get(named) or _FINISHES.get(named)
         if reason == "retract":
-            self._finished = self._ended = True
-            events += (Retract(replacement="", reason_class="content"), Finish("content_filter"))
+            self._withdraw(events)
             return
         if reason is None:
             self.unknown_finish = True
@@ -372,13 +281,6 @@ class Reader:
         elif "type" not in tree:
             self._fail("server_error", events)
 
-    def _fail(self, name: str, events: list[Event]) -> None:
-        self._ended = True
-        if name == "policy_input" and self._said:
-            name = "policy_output"  # once it speaks, the question has passed
-        if not self._finished:  # an answered request stays answered, whatever follows
-            events.append(Fault(error_of(name)))
-
 
 # --- events that are not of the usual form ---
 
@@ -393,26 +295,19 @@ def _odd(payload: bytes) -> _Event | None:
         return None
     message, content = tree.get("message"), tree.get("content")
     return _Event(
-        type=_convert(tree.get("type"), str),
-        index=_convert(tree.get("index"), int),
+        type=fitting(tree.get("type"), str),
+        index=fitting(tree.get("index"), int),
         delta=_loose(tree.get("delta"), _Delta),
         content_block=_loose(tree.get("content_block"), _Block),
         message=_Message(usage=_loose(message.get("usage"), _Usage)) if isinstance(message, dict) else None,
         content=[block for block in (_loose(part, _Block) for part in content) if block is not None] if isinstance(content, list) else None,
-        stop_reason=_convert(tree.get("stop_reason"), str),
+        stop_reason=fitting(tree.get("stop_reason"), str),
         usage=_loose(tree.get("usage"), _Usage),
     )
-
-
-def _convert(value: Json, kind: Any) -> Any:
-    try:
-        return None if value is None else msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        return None
 
 
 def _loose(value: Json, kind: type[Struct]) -> Any:
     """A struct of those fields of an object that are of the right type; `None` for what is no object."""
     if not isinstance(value, dict):
         return None
-    return kind(**{field.name: _convert(value.get(field.name), field.type) for field in msgspec.structs.fields(kind)})
+    return kind(**{field.name: fitting(value.get(field.name), field.type) for field in msgspec.structs.fields(kind)})

@@ -13,10 +13,11 @@ from typing import Any, Literal
 import msgspec
 
 from lizi.dialects.classes import classify
+from lizi.dialects.differences import adjust, effort
 from lizi.dialects.openai_chat_reader import Reader
 from lizi.types import BASE, Call, ChatRequest, Facts, Json, JsonSchemaFormat, Target
 
-__all__ = ["OBJECT", "SCHEMA", "Reader", "classify", "effort", "encode", "rung"]
+__all__ = ["OBJECT", "SCHEMA", "Reader", "classify", "encode", "rung"]
 
 # The wall adds host, length, credential and what it needs for its own framing.
 _HEADERS_STREAM = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"))
@@ -27,7 +28,6 @@ SCHEMA = "Answer with JSON that this JSON Schema accepts, and nothing else: no o
 
 _json = msgspec.json.Encoder().encode
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 Rung = Literal["json_schema", "json_object", "prompt"]
 
@@ -78,7 +78,7 @@ def encode(request: ChatRequest, target: Target) -> Call:
 
 
 def _differ(body: dict[str, Json], request: ChatRequest, facts: Facts) -> dict[str, Json]:
-    """The base's body as this partner takes it. Renaming comes last, so that all else speaks the base's names."""
+    """The base's body as this partner takes it."""
     if facts.replay != "drop" or facts.system_role != "system":
         _replay(body["messages"], request.messages, facts)
     choice = body.get("tool_choice")
@@ -92,33 +92,12 @@ def _differ(body: dict[str, Json], request: ChatRequest, facts: Facts) -> dict[s
     if "tools.strict" in facts.drop:
         for tool in body.get("tools", ()):
             tool["function"].pop("strict", None)
-    for field, (least, most) in facts.clamp.items():
-        if field in body:
-            body[field] = min(max(body[field], least), most)
     if facts.reasoning:
         asked = body.pop("reasoning_effort", None)
         body |= effort(facts.reasoning, asked)
         if not request.stream:
             body |= facts.reasoning.get("whole", {})
-    for field in facts.drop:
-        body.pop(field, None)
-    for field, value in facts.default.items():
-        body.setdefault(field, value)
-    for field, name in facts.rename.items():
-        if field in body:
-            body[name] = body.pop(field)
-    return body
-
-
-def effort(table: dict[str, dict[str, Json]], asked: str | None) -> dict[str, Json]:
-    """What a reasoning effort puts into the body: its own entry, else the next lower one, else the lowest there is."""
-    if asked is None:
-        return table.get("default", {})
-    at = _EFFORTS.index(asked)
-    for name in (*reversed(_EFFORTS[: at + 1]), *_EFFORTS[at + 1 :]):
-        if name in table:
-            return table[name]
-    return table.get("default", {})
+    return adjust(body, facts)
 
 
 def _replay(built: list[dict[str, Json]], messages: list[dict[str, Json]], facts: Facts) -> None:

@@ -13,19 +13,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from lizi.dialects.classes import ERROR_BODY_BYTES, classify, error_of, find_error
+from lizi.dialects.body import MOST_TOKENS, TOOL_CALLS, Body, fitting
+from lizi.dialects.classes import find_error
 from lizi.dialects.tagged import Tagged
-from lizi.types import Event, Fault, Finish, FinishReason, Json, Reasoning, Retract, Target, Text, ToolDelta, Usage
-from lizi.wire.sse import SseReader
+from lizi.types import Event, Finish, FinishReason, Json, Reasoning, Target, Text, ToolDelta, Usage
 
 __all__ = ["Reader"]
 
-_WHOLE_BYTES = 16 * 1024 * 1024  # far above any text answer
-_TOOL_CALLS = 128  # as many as there may be tools
 _EARLY_CHARACTERS = 256 * 1024  # as `tagged` allows a call that it must hold
-_SNIFFED_BYTES = 4096  # a stream under a wrong content type shows itself at once
 _ERROR_KEYS = frozenset({"code", "error_code", "error_msg", "message", "msg"})
-_MOST_TOKENS = 1_000_000_000  # a report beyond this is a defect, not a bill
 
 _FINISHES: dict[str, FinishReason | str] = {
     "stop": "stop",
@@ -107,101 +103,19 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_tree = msgspec.json.Decoder().decode
 
 
-class Reader:
+class Reader(Body):
     """Machine for one reply: the events of its bytes, `Finish` or `Fault` exactly once.
 
     `Usage` may come before or after `Finish`, and more than once (each report replaces the one
     before). After a `Fault`, and after `[DONE]`, there is nothing more.
     """
 
-    __slots__ = (
-        "_ended",
-        "_facts",
-        "_finished",
-        "_headers",
-        "_held",
-        "_held_bytes",
-        "_said",
-        "_sse",
-        "_status",
-        "_tagged",
-        "_tools",
-        "_usage",
-        "unknown_finish",
-    )
+    __slots__ = ("_tagged", "_tools")
 
     def __init__(self, streamed: bool, status: int, headers: Mapping[str, str], target: Target) -> None:
-        """`headers` in lower case. Streamed or not does not matter: a reply is read as what it is."""
-        self._facts = target.facts
+        super().__init__(streamed, status, headers, target)
         self._tagged = Tagged() if target.facts.tags else None
-        self._status = status
-        self._headers = headers
-        events_come = headers.get("content-type", "").lower().startswith("text/event-stream")
-        self._sse = SseReader() if events_come and status < 300 else None
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-        self._said = False
         self._tools: _Tools | None = None
-        self._usage: Usage | None = None
-        self._finished = False
-        self._ended = False
-        self.unknown_finish = False
-        """The partner named a finish that is in no table; see `_finish`."""
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Events of these bytes."""
-        events: list[Event] = []
-        sse = self._sse
-        if sse is None:
-            sse = self._hold(data, events)
-            if sse is None:
-                return events
-            data, self._held = b"".join(self._held), []
-        for payload in sse.feed(data):
-            if self._ended:
-                return events  # bytes after the end are nobody's
-            self._payload(payload, events)
-        if sse.fault is not None and not self._ended:
-            self._fail("server_error", events)
-        return events
-
-    def close(self) -> list[Event]:
-        """The body ended."""
-        events: list[Event] = []
-        if self._ended:
-            return events
-        rest = b"".join(self._held)
-        self._held.clear()
-        if self._status >= 300:
-            self._ended = True
-            events.append(Fault(classify(self._status, self._headers, rest, self._facts.codes)))
-        elif self._sse is not None:
-            for payload in self._sse.close():
-                # The reply ended without closing this event: half a chunk means cut, not garbage.
-                self._payload(payload, events, broken="truncated")
-        else:
-            self._payload(rest, events, broken="server_error" if rest.strip() else "truncated")
-        self._done(events)
-        return events
-
-    # --- which form the body has ---
-
-    def _hold(self, data: bytes, events: list[Event]) -> SseReader | None:
-        """Keep a whole reply or an error's body. Gives a reader as soon as it is clear that it is a stream."""
-        if self._ended:
-            return None
-        if self._status >= 300:
-            data = data[: ERROR_BODY_BYTES - self._held_bytes]
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > _WHOLE_BYTES:
-            self._held.clear()
-            self._fail("server_error", events)
-        elif self._status < 300 and self._held_bytes - len(data) < _SNIFFED_BYTES:
-            start = b"".join(self._held).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-            if start and start in b"deir:":  # data, event, id, retry or a comment
-                self._sse = SseReader()
-        return self._sse
 
     # --- one JSON object: a chunk or a whole reply ---
 
@@ -278,13 +192,6 @@ class Reader:
         elif action == "stop":
             self._fail("policy_output", events)
 
-    def _withdraw(self, events: list[Event]) -> None:
-        """The partner takes its answer back: what was shown has to go, and there will be no other."""
-        if not self._finished:
-            self._finished = True
-            events += (Retract(replacement="", reason_class="content"), Finish("content_filter"))
-        self._ended = True
-
     def _look_for_error(self, payload: bytes, events: list[Event], answered: bool) -> None:
         tree = _decode_tree(payload)
         name = find_error(tree, self._facts.codes)
@@ -295,7 +202,7 @@ class Reader:
 
     def _report(self, usage: _Usage, events: list[Event]) -> None:
         inputs, outputs = usage.prompt_tokens, usage.completion_tokens
-        if inputs is None or outputs is None or not (0 <= inputs <= _MOST_TOKENS and 0 <= outputs <= _MOST_TOKENS):
+        if inputs is None or outputs is None or not (0 <= inputs <= MOST_TOKENS and 0 <= outputs <= MOST_TOKENS):
             return  # not a report that could be billed: the estimate does it
         cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details is not None else usage.prompt_cache_hit_tokens
         reasoned = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details is not None else 0
@@ -338,20 +245,6 @@ class Reader:
         self._finished = True
         events.append(Finish(reason))  # type: ignore[arg-type]
 
-    def _done(self, events: list[Event]) -> None:
-        """The stream says that it ended, or did end; without a finish that is a cut."""
-        if not self._ended:
-            if not self._finished:
-                self._fail("truncated", events)
-            self._ended = True
-
-    def _fail(self, name: str, events: list[Event]) -> None:
-        self._ended = True
-        if name == "policy_input" and self._said:
-            name = "policy_output"  # partners use one code for both; once it speaks, the question has passed
-        if not self._finished:  # an answered request stays answered, whatever follows
-            events.append(Fault(error_of(name)))
-
 
 class _Tools:
     """Tool calls of one reply, numbered from 0 in order of appearance, whatever numbers the partner gives."""
@@ -379,7 +272,7 @@ class _Tools:
         """False when there are more calls than anybody asked for, or more arguments than a nameless one may have."""
         for call in calls:
             number = self._number(call)
-            if number >= _TOOL_CALLS:
+            if number >= TOOL_CALLS:
                 return False
             function = call.function or _Function()
             first = number not in self._named and bool(function.name)
@@ -433,7 +326,7 @@ def _odd(payload: bytes) -> _Chunk | None:
     chunk = _Chunk(error=tree.get("error"))
     if isinstance(tree.get("base_resp"), dict):
         chunk.base_resp = tree["base_resp"]
-    chunk.usage = _convert(tree.get("usage"), _Usage)
+    chunk.usage = fitting(tree.get("usage"), _Usage)
     chunk.flag = tree["flag"] if type(tree.get("flag")) is int else None
     choices = tree.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
@@ -444,18 +337,11 @@ def _odd(payload: bytes) -> _Chunk | None:
             _Choice(
                 delta=_odd_delta(spoken) if isinstance(spoken, dict) else None,
                 finish_reason=finish if isinstance(finish, str) else None,
-                usage=_convert(first.get("usage"), _Usage),
+                usage=fitting(first.get("usage"), _Usage),
                 flag=first["flag"] if type(first.get("flag")) is int else None,
             )
         ]
     return chunk
-
-
-def _convert(value: Json, kind: type[Any]) -> Any:
-    try:
-        return None if value is None else msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        return None
 
 
 def _odd_delta(spoken: dict[str, Json]) -> _Delta:
