@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from lizi import __version__
 from lizi.cli.output import Output
 from lizi.cli.running import House, user_name
 
@@ -76,19 +75,14 @@ def rotate(output: Output, config_path: Path, purpose: Literal["audit-signing", 
 
 def _alone(house: House, purpose: Literal["audit-signing", "idempotency", "state"]) -> str:
     """In the folder of a service that does not run, recorded in a chain of this command's own."""
-    from lizi.audit import Chain
     from lizi.edge.book import Book
-    from lizi.edge.journal import HouseChain
-    from lizi.edge.keyring import Keyring
     from lizi.edge.runtime import SystemClock
 
     clock, by = SystemClock(), user_name()
 
     async def work(book: Book) -> str:
         now = clock.now()
-        keyring = Keyring.open(house.data_dir / "keyring", now)
-        chain = Chain(boot=clock.new_id(""), worker=0, config_hash=house.config.hash, version=__version__, started_at=now)
-        own = await book.run(lambda store: HouseChain(store, chain, keyring))
+        own, keyring = await house.record(book)
         await book.run(lambda _: own.keys(keyring.keys(), "service"))
         key_id = await book.run(lambda _: keyring.add(purpose, now, lambda key: own.keys([key], by)))
         keyring.turn(purpose)

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from lizi import __version__
 from lizi.cli.output import USAGE, Output
 from lizi.cli.running import House, user_name
 from lizi.config import Name
@@ -45,11 +44,8 @@ def move(output: Output, config_path: Path, name: str, state: str, *, why: str, 
 
 def _alone(house: House, name: str, state: str, *, by: str, why: str, force: bool) -> Standing:
     """In the store of a service that does not run, with a chain of this command's own."""
-    from lizi.audit import Chain
     from lizi.edge.book import Book
-    from lizi.edge.journal import HouseChain
-    from lizi.edge.keyring import Keyring
-    from lizi.edge.partners import check_left
+    from lizi.edge.partners import check_left, first_seen
     from lizi.edge.runtime import SystemClock
 
     clock = SystemClock()
@@ -57,17 +53,12 @@ def _alone(house: House, name: str, state: str, *, by: str, why: str, force: boo
     async def work(book: Book) -> Standing:
         first = None
         if name not in book.standings:
-            words = "first seen in the configuration"
-            state_then = house.config.partners[name].state
-            first = Standing(partner=name, state=state_then, at=clock.now(), by="configuration", why=words)
-            book.standings[name] = first
+            first = book.standings[name] = first_seen(house.config, name, clock.now())
         now = {partner: standing.state for partner, standing in book.standings.items()}
         made = book.moved(name, state, at=clock.now(), by=by, why=why)
         if not force:
             check_left(house.config, now, made)
-        keyring = Keyring.open(house.data_dir / "keyring", clock.now())
-        chain = Chain(boot=clock.new_id(""), worker=0, config_hash=house.config.hash, version=__version__, started_at=clock.now())
-        own = await book.run(lambda store: HouseChain(store, chain, keyring))
+        own, _ = await house.record(book)
         if first is not None:
             await book.move(own, first)
         await book.move(own, made)

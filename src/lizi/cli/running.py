@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from lizi import __version__
 from lizi.config import Config, load
 from lizi.edge.store import Lock
 from lizi.errors import CODES, ConfigError, LiziError, Refused
@@ -26,6 +27,8 @@ from lizi.errors import CODES, ConfigError, LiziError, Refused
 if TYPE_CHECKING:
     from lizi.edge.backup import Trust
     from lizi.edge.book import Book
+    from lizi.edge.journal import HouseChain
+    from lizi.edge.keyring import Keyring
 
 __all__ = ["House", "Running", "user_name"]
 
@@ -115,6 +118,21 @@ class House:
 
         with Lock(self.store_path):
             return asyncio.run(inside())
+
+    async def record(self, book: Book) -> tuple[HouseChain, Keyring]:
+        """Within `alone`: an audit chain of this command's own, and the keyring, which is made where there is none.
+
+        The chain is begun by this call; whoever is done with it adds the checkpoint that signs it.
+        """
+        from lizi.audit import Chain
+        from lizi.edge.journal import HouseChain
+        from lizi.edge.keyring import Keyring
+        from lizi.edge.runtime import SystemClock
+
+        clock = SystemClock()
+        keyring = Keyring.open(self.data_dir / "keyring", clock.now())
+        chain = Chain(boot=clock.new_id(""), worker=0, config_hash=self.config.hash, version=__version__, started_at=clock.now())
+        return await book.run(lambda store: HouseChain(store, chain, keyring)), keyring
 
     def trust(self) -> Trust | None:
         """How to check a checkpoint's signature; `None` while there is no keyring. Makes no key."""

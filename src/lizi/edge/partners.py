@@ -19,7 +19,7 @@ from lizi.types import PartnerState, Standing
 if TYPE_CHECKING:
     from lizi.edge.supervisor import Supervisor
 
-__all__ = ["ENOUGH_PARTNERS", "check_left", "critical_words", "introduce", "move", "remind", "states", "warn", "who"]
+__all__ = ["ENOUGH_PARTNERS", "check_left", "critical_words", "first_seen", "introduce", "move", "remind", "states", "warn", "who"]
 
 _LOG = logging.getLogger("lizi.partners")
 ENOUGH_PARTNERS = 2
@@ -44,11 +44,14 @@ async def introduce(supervisor: Supervisor, config: Config) -> None:
     Only for a configuration that serves: one that was refused must not decide for the mended one after it.
     """
     book = supervisor.book
-    for name, partner in config.partners.items():
+    for name in config.partners:
         if name not in book.standings:
-            why = "first seen in the configuration"
-            first = Standing(partner=name, state=partner.state, at=supervisor.clock.now(), by="configuration", why=why)
-            await book.move(supervisor.chain, first)
+            await book.move(supervisor.chain, first_seen(config, name, supervisor.clock.now()))
+
+
+def first_seen(config: Config, name: str, at: float) -> Standing:
+    """Where a partner begins that the store doesn't know."""
+    return Standing(partner=name, state=config.partners[name].state, at=at, by="configuration", why="first seen in the configuration")
 
 
 def warn(supervisor: Supervisor, *, aloud: bool = False) -> None:
