@@ -191,7 +191,7 @@ def _missing(reason: str) -> None:
     """Skip where data is optional (a laptop), fail where it must be there (CI)."""
     if IN_CI:
         pytest.fail(f"{reason}; under CI=true it must be there")
-    pytest.skip(reason)
+    pytest.skip(reason=reason)
 
 
 @pytest.fixture(scope="session")

@@ -343,7 +343,7 @@ def test_a_full_disk_stops_new_work_loses_nothing_and_is_over_when_there_is_spac
         reason = "this machine lets no process make a file system of its own (unshare --user --mount)"
         if IN_CI:
             pytest.fail(f"{reason}; under CI=true it must")
-        pytest.skip(reason)
+        pytest.skip(reason=reason)
     (tmp_path / "var").mkdir()
     mounted = [*own, "sh", "-c", 'mount -t tmpfs -o size=4m tmpfs var && exec "$@"', "sh"]
     more = "[store]\nqueue_records = 100\n[admission]\nexchanges_in_flight = 50"
