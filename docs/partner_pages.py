@@ -29,6 +29,7 @@ _MEANINGS = {
     "tags": "reasoning and calls taken out of the text",
     "finishes": "reasons to stop",
     "codes": "error codes",
+    "phrases": "words of its errors",
     "flags": "moderation `flag`",
     "retracts": "may withdraw what it sent",
     "rate_headers": "rate headers",

@@ -79,7 +79,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     finishes: dict[str, str] = {}
     """Its own words for why it stopped → ours; `!class` is a failure, `retract` withdraws what was sent."""
     codes: dict[str, str] = {}
-    """Its own error codes (lower case) → canonical class, before the common table."""
+    """Its own error codes (lower case), or an HTTP status that comes without one → canonical class, before the common table."""
+    phrases: dict[str, str] = {}
+    """Parts of its error messages (lower case) → canonical class, where no code says it: read to understand, never handed on."""
     flags: dict[str, Literal["allow", "warn", "stop", "retract"]] = {}
     """Values of its moderation field `flag` → what they ask for."""
     retracts: bool = False

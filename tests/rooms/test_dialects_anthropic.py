@@ -16,6 +16,7 @@ from lizi.carry import Memory, Thoughts, for_partner
 from lizi.config import built_in
 from lizi.dialects.anthropic import Reader, encode
 from lizi.dialects.records import known, on_day
+from lizi.errors import Retry
 from lizi.types import (
     ChatRequest,
     Event,
@@ -597,6 +598,39 @@ def test_what_is_no_answer_is_one_typed_fault(raw: bytes, found: str) -> None:
 def test_errors_by_their_type(status: int, kind: str, found: str) -> None:
     raw = json.dumps({"type": "error", "error": {"type": kind, "message": SECRET}}).encode()
     assert fault_of(read(raw, JSON, status)) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "details", "found"),
+    [
+        (400, f"Your CREDIT BALANCE is too low. {SECRET}", None, "billing"),
+        (400, "You have reached your specified API usage limits.", None, "spend_cap"),
+        (400, "You have reached your specified workspace API usage limits.", None, "spend_cap"),
+        (400, SECRET, {"error_code": "enforced_spend_limit_reached"}, "spend_cap"),
+        (429, "Your credit balance is too low.", None, "billing"),
+        (400, "messages.0.content: field required", None, "bad_request"),
+        (400, "x" * 3_000 + "credit balance is too low", None, "bad_request"),
+        (400, "thinking is wrong", {"error_code": 7}, "bad_request"),
+        (400, "thinking is wrong", ["enforced_spend_limit_reached"], "bad_request"),
+    ],
+)
+def test_a_refusal_for_money_is_told_from_a_wrong_request(status: int, message: str, details: Any, found: str) -> None:
+    kind = "invalid_request_error" if status == 400 else "rate_limit_error"
+    raw = json.dumps({"type": "error", "error": {"type": kind, "message": message, "details": details}}).encode()
+    events = read(raw, JSON, status)
+    assert fault_of(events) == found
+    assert isinstance(events[0], Fault)
+    error = events[0].error
+    assert (error.retry is Retry.NEVER) == (found == "bad_request"), "others may be asked instead"
+    assert "credit" not in f"{error.message} {error.hint} {error.extra}" and SECRET not in repr(error)
+    if status == 400:
+        assert fault_of(read(START + SAID + event("error", error=json.loads(raw)["error"]))) == found, "also within a stream"
+
+
+def test_an_error_code_within_the_details_says_it_finer() -> None:
+    for code, found in (("enforced_spend_limit_reached", "spend_cap"), ("ramp_limit_exceeded", "rate_slope"), ("new", "rate_rpm")):
+        raw = json.dumps({"type": "error", "error": {"type": "rate_limit_error", "message": "x", "details": {"error_code": code}}}).encode()
+        assert fault_of(read(raw, JSON, 429)) == found
 
 
 def test_an_event_of_a_kind_that_is_not_known_yet_is_passed_over() -> None:

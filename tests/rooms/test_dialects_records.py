@@ -87,6 +87,8 @@ def test_every_record_says_where_it_was_read_and_what_stays_open(name: str) -> N
 def test_a_record_with_a_word_that_means_nothing_is_refused_by_its_place() -> None:
     with pytest.raises(ConfigError, match=r"acme\.toml: dialect, codes: 'rate_rps'"):
         parse_record('title = "Acme"\n[dialect.codes]\nx = "rate_rps"', "acme.toml")
+    with pytest.raises(ConfigError, match=r"acme\.toml: dialect, phrases: 'rate_rps'"):
+        parse_record('title = "Acme"\n[dialect.phrases]\n"slow down" = "rate_rps"', "acme.toml")
     with pytest.raises(ConfigError, match="neither a reason to stop"):
         parse_record('title = "Acme"\n[dialect.finishes]\ndone = "finished"', "acme.toml")
     with pytest.raises(ConfigError, match=r"unknown field `rename_all`"):

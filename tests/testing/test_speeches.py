@@ -153,12 +153,12 @@ def test_a_key_is_asked_for_and_a_foreign_one_refused(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", SPEECHES)
 def test_each_failure_means_what_the_table_says(dialect: str) -> None:
     speech = SPEECHES[dialect]
-    codes = on_day(_record(dialect), speech.models[0], 1_795_600_000.0).codes
+    facts = on_day(_record(dialect), speech.models[0], 1_795_600_000.0)
     for kind, error in speech.errors.items():
         assert error.means in CLASSES
         assert SAYS in json.dumps(error.body), "there is something in it that must not go on"
         if error.status != 200:
-            found = classify(error.status, {}, json.dumps(error.body).encode(), codes)
+            found = classify(error.status, {}, json.dumps(error.body).encode(), facts)
             assert found.internal == error.means, kind
 
 

@@ -277,7 +277,7 @@ class Reader(Body):
         """An error in a stream, or under HTTP 200; an event of a kind that is not known yet is passed over."""
         tree = _decode_tree(payload)
         if known or tree.get("error"):
-            self._fail(find_error(tree, self._facts.codes) or "server_error", events)
+            self._fail(find_error(tree, self._facts) or "server_error", events)
         elif "type" not in tree:
             self._fail("server_error", events)
 

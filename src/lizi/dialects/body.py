@@ -90,7 +90,7 @@ class Body(ABC):
         self._held.clear()
         if self._status >= 300:
             self._ended = True
-            events.append(Fault(classify(self._status, self._headers, rest, self._facts.codes)))
+            events.append(Fault(classify(self._status, self._headers, rest, self._facts)))
         elif self._sse is not None:
             for payload in self._sse.close():
                 # The reply ended without closing this event: half a chunk means cut, not garbage.

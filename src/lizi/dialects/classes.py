@@ -14,16 +14,13 @@ import msgspec
 from msgspec import Struct
 
 from lizi.errors import InvalidRequest, LiziError, PartnerError, ResultError, Retry
-from lizi.types import Json
+from lizi.types import BASE, Facts, Json
 
 __all__ = ["CLASSES", "ERROR_BODY_BYTES", "classify", "error_of", "find_error"]
 
 ERROR_BODY_BYTES = 64 * 1024
 _MESSAGE_CHARACTERS = 2_000
 _LONGEST_RETRY_S = 86_400.0  # a day: what is later than that is not "retry after" but "find another"
-
-
-_NONE: Mapping[str, str] = {}
 
 
 class _Meaning(Struct, frozen=True):
@@ -97,18 +94,18 @@ _BASE_RESP |= {2013: "bad_request"}
 """MiniMax's `base_resp.status_code`; what is not here is its server's trouble."""
 
 _WORDS = (
-    ("context_size", "range of input length"),
-    ("context_size", "maximum context length"),
-    ("context_size", "context length"),
-    ("context_size", "context size"),
-    ("context_size", "context window"),
-    ("context_size", "token limit"),
-    ("context_size", "prompt is too long"),
-    ("billing", "insufficient balance"),
-    ("billing", "arrear"),
-    ("policy_output", "output data may contain inappropriate content"),
-    ("policy_input", "inappropriate content"),
-    ("rate_slope", "rate increased too quickly"),
+    ("range of input length", "context_size"),
+    ("maximum context length", "context_size"),
+    ("context length", "context_size"),
+    ("context size", "context_size"),
+    ("context window", "context_size"),
+    ("token limit", "context_size"),
+    ("prompt is too long", "context_size"),
+    ("insufficient balance", "billing"),
+    ("arrear", "billing"),
+    ("output data may contain inappropriate content", "policy_output"),
+    ("inappropriate content", "policy_input"),
+    ("rate increased too quickly", "rate_slope"),
 )
 """Phrases that settle a class which the code leaves open."""
 
@@ -135,53 +132,56 @@ def error_of(name: str, *, retry_after_s: float | None = None) -> LiziError:
     )
 
 
-def classify(status: int, headers: Mapping[str, str], body: bytes, codes: Mapping[str, str] = _NONE) -> LiziError:
-    """What a failed reply means. `headers` in lower case; `codes` are the partner's own. Never holds a word of `body`."""
+def classify(status: int, headers: Mapping[str, str], body: bytes, facts: Facts = BASE) -> LiziError:
+    """What a failed reply means. `headers` in lower case; `facts` has the partner's own words. Never holds a word of `body`."""
     tree: Json = None
     try:
         tree = msgspec.json.decode(body[:ERROR_BODY_BYTES])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass  # an HTML page or a cut body: the status has to do
-    found = find_error(tree, codes) if isinstance(tree, dict) else None
+    found = find_error(tree, facts) if isinstance(tree, dict) else None
     name = "auth" if status == 401 else found
     if name is None or (name == "bad_request" and status in (401, 402, 403, 404, 429)):
-        name = _by_status(status)
+        name = _by_status(status, facts)
     return error_of(name, retry_after_s=_retry_after(headers))
 
 
-def find_error(tree: dict[str, Json], codes: Mapping[str, str] = _NONE) -> str | None:
+def find_error(tree: dict[str, Json], facts: Facts = BASE) -> str | None:
     """The class of the error in a body or a stream chunk; `None` when there is none or it says nothing known.
 
     Known forms: `error` object or text, `code`/`message` beside each other, `error_code`/`error_msg`,
-    `base_resp`, `Response.Error`, `promptFeedback.blockReason` (Gemini API, "Prompt feedback").
+    `details.error_code` within an error, `base_resp`, `Response.Error`, `promptFeedback.blockReason` (Gemini API, "Prompt feedback").
     """
     feedback = tree.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
         return "policy_input"  # a block without an answer is still a block: it is not taken elsewhere
     base = tree.get("base_resp")
     if isinstance(base, dict) and isinstance(base.get("status_code"), int) and base["status_code"] != 0:
-        return codes.get(str(base["status_code"])) or _BASE_RESP.get(base["status_code"], "server_error")
+        return facts.codes.get(str(base["status_code"])) or _BASE_RESP.get(base["status_code"], "server_error")
     response = tree.get("Response")
     error = tree.get("error") or (response.get("Error") if isinstance(response, dict) else None)
     if isinstance(error, str):
         error = {"message": error}
     elif not isinstance(error, dict):
         error = tree
-    names = [_by_code(error.get(key), codes) for key in ("code", "Code", "type", "status", "error_code")]
+    details = error.get("details")
+    finer = details.get("error_code") if isinstance(details, dict) else None
+    words = [error.get(key) for key in ("code", "Code", "type", "status", "error_code")]
+    names = [_by_code(word, facts.codes) for word in (*words, finer)]
     known = [name for name in names if name is not None]
     name = next((name for name in known if name not in _OPEN), known[0] if known else None)
     if name is None and isinstance(error.get("code"), int) and 400 <= error["code"] < 600:
-        name = _by_status(error["code"])
+        name = _by_status(error["code"], facts)
     if name in _OPEN or name == "policy_input":
         said = next((error[key] for key in ("message", "Message", "error_msg", "msg") if isinstance(error.get(key), str)), "")
         said = said[:_MESSAGE_CHARACTERS].lower()
-        better = next((better for better, words in _WORDS if words in said), name)
+        better = next((better for phrase, better in (*facts.phrases.items(), *_WORDS) if phrase in said), name)
         name = better if name != "policy_input" or better == "policy_output" else name
     return name
 
 
-def _by_status(status: int) -> str:
-    return _STATUSES.get(status, "bad_request" if 400 <= status < 500 else "server_error")
+def _by_status(status: int, facts: Facts) -> str:
+    return facts.codes.get(str(status)) or _STATUSES.get(status, "bad_request" if 400 <= status < 500 else "server_error")
 
 
 def _by_code(code: Json, codes: Mapping[str, str]) -> str | None:

@@ -194,7 +194,7 @@ class Reader(Body):
 
     def _look_for_error(self, payload: bytes, events: list[Event], answered: bool) -> None:
         tree = _decode_tree(payload)
-        name = find_error(tree, self._facts.codes)
+        name = find_error(tree, self._facts)
         base = tree.get("base_resp")
         certain = bool(tree.get("error")) or (isinstance(base, dict) and base.get("status_code", 0) != 0)
         if certain or (not answered and (name is not None or ("choices" not in tree and tree.keys() & _ERROR_KEYS))):

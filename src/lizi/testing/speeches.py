@@ -374,8 +374,9 @@ SPEECHES: dict[str, Speech] = {
             _messages,
             auth="401 authentication_error",
             region="403 forbidden",
-            billing="402 billing_error",
-            spend_cap="429 enforced_spend_limit_reached",
+            # both stand under the type of a wrong request: only their words tell
+            billing="400 invalid_request_error Your credit balance is too low.",
+            spend_cap="400 invalid_request_error You have reached your specified API usage limits.",
             rate="429 rate_limit_error",
             overloaded="529 overloaded_error",
             server_error="500 api_error",

@@ -58,7 +58,10 @@ class Differences(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     finishes: Annotated[
         dict[str, str] | None, Meta(description="its reasons to stop → ours; `!class`: a failure; `retract`: what was sent is withdrawn")
     ] = None
-    codes: Annotated[dict[str, str] | None, Meta(description="its error codes → classes")] = None
+    codes: Annotated[dict[str, str] | None, Meta(description="its error codes, or an HTTP status without one → classes")] = None
+    phrases: Annotated[
+        dict[str, str] | None, Meta(description="parts of its error messages → classes, where its code leaves the class open")
+    ] = None
     flags: Annotated[
         dict[str, Literal["allow", "warn", "stop", "retract"]] | None, Meta(description="values of its moderation `flag` → what to do")
     ] = None
@@ -136,9 +139,10 @@ _FINISH_WORDS = frozenset({*get_args(FinishReason), "retract"})
 def unknown_words(record: Record) -> str | None:
     """The first error class or reason to stop in `record` that means nothing here; `None` when all do."""
     for where, differences in (("dialect", record.dialect), *((f"models '{entry.model}'", entry.dialect) for entry in record.models)):
-        for code, name in (differences.codes or {}).items():
-            if name not in CLASSES:
-                return f"{where}, codes: '{name}' (of {code}) is none of {', '.join(sorted(CLASSES))}"
+        for table, words in (("codes", differences.codes), ("phrases", differences.phrases)):
+            for word, name in (words or {}).items():
+                if name not in CLASSES:
+                    return f"{where}, {table}: '{name}' (of {word}) is none of {', '.join(sorted(CLASSES))}"
         for word, reason in (differences.finishes or {}).items():
             if reason not in _FINISH_WORDS and reason.removeprefix("!") not in CLASSES:
                 return f"{where}, finishes: '{reason}' (of {word}) is neither a reason to stop nor `!` and an error class"
@@ -168,7 +172,7 @@ def on_day(record: Record, model: str, at: float) -> Facts:
     return facts
 
 
-_MERGED = ("rename", "clamp", "default", "finishes", "codes", "flags", "rate_headers")
+_MERGED = ("rename", "clamp", "default", "finishes", "codes", "phrases", "flags", "rate_headers")
 """Tables in which a model's entries join its partner's; all else replaces."""
 
 
@@ -178,8 +182,9 @@ def _changed(facts: Facts, differences: Differences) -> Facts:
         if name in changes:
             table: Mapping[str, Json] = changes[name]
             changes[name] = getattr(facts, name) | dict(table)
-    if "codes" in changes:
-        changes["codes"] = {code.lower(): name for code, name in changes["codes"].items()}
+    for name in ("codes", "phrases"):  # what they are compared with is in lower case
+        if name in changes:
+            changes[name] = {word.lower(): found for word, found in changes[name].items()}
     if "drop" in changes:
         changes["drop"] = facts.drop | frozenset(changes["drop"])
     if "tool_choices" in changes:
