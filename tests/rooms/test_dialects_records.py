@@ -276,6 +276,7 @@ def test_minimax_says_in_the_chunk_that_a_side_is_sensitive() -> None:
         ("openai", "gpt-5", 429, {"code": "insufficient_quota"}, "spend_cap"),
         ("qwen", "qwen-plus", 429, {"code": "insufficient_quota"}, "rate_tpm"),
         ("deepseek", "deepseek-v4", 429, {"code": "rate_limit_error"}, "rate_concurrency"),
+        ("deepseek", "deepseek-v4", 429, {"message": "Too many requests"}, "rate_concurrency"),
         ("deepseek", "deepseek-v4", 402, {"message": "Insufficient Balance"}, "billing"),
         ("glm", "glm-5", 429, {"code": "1113"}, "billing"),
         ("glm", "glm-5", 429, {"code": "1302"}, "rate_concurrency"),

@@ -180,9 +180,13 @@ def _usage_chunk(speech: Speech) -> list[Variant]:
 def _rate_limited(speech: Speech) -> list[Variant]:
     due = ("!" + speech.failure("rate").means,)
     told = speech.error("rate", status=429, headers=(("retry-after", "7"),))
+    # Without a code the status alone speaks: of requests under way where the partner counts those, else of requests a minute.
+    counted = "rate_concurrency" if speech.failure("rate").means == "rate_concurrency" else "rate_rpm"
+    bare = Behaviour(status=429, reason="Too Many Requests", error={"error": {"message": "Slow down, says acme-cloud."}})
     return [
         Variant(name="says when", script=told, due=due, retry_after_s=7.0),
         Variant(name="does not say when", script=speech.error("rate"), due=due),
+        Variant(name="has no code", script=bare, due=("!" + counted,)),
     ]
 
 
