@@ -65,7 +65,7 @@ class Asking:
         limit = bill.output_limit(request, target, opened.route.default_output_tokens, house.prices)
         self._opened = opened
         if request.carried:
-            request = replace(request, messages=for_partner(request.messages, target.partner))
+            request = replace(request, messages=for_partner(request.messages, target.partner, target.model))
         self._request = request if request.max_output_tokens == limit else replace(request, max_output_tokens=limit)
         self.call = DIALECTS[target.dialect].encode(self._request, target)
         self.attempt = Attempt(number=len(exchange.attempts) + 1, target=target, started_at=now)
@@ -146,7 +146,8 @@ class Asking:
         carrier = opened.house.carrier
         if carrier is None or memory is None or (self.attempt.target.facts.replay == "tool_loop" and not memory.called):
             return None
-        thoughts, exchange = memory.thoughts(self.attempt.target.partner), opened.exchange
+        target, exchange = self.attempt.target, opened.exchange
+        thoughts = memory.thoughts(target.partner, target.model)
         sealed = None
         if thoughts is not None:
             sealed = carrier.seal(thoughts, exchange.app, memory.turn(), exchange.started_at, f"{exchange.id}.{self.attempt.number}")

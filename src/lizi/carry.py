@@ -27,6 +27,7 @@ LIMIT_BYTES = 64 * 1024
 """Of a sealed word. Longer reasoning is dropped by rule: a device should not pay for it in every later request."""
 _PLAIN_BYTES = 48 * 1024
 """Leaves room for base 64 and the frame."""
+_CALL, _THOUGHT = 0, -1
 _DOMAIN = b"lizi.state.1\0"
 _VERSION = b"\x01"
 _KEY_ID_BYTES = 8
@@ -43,10 +44,14 @@ class Part(Struct, frozen=True):
 
 
 class Thoughts(Struct, frozen=True):
-    """What one turn brings back: only to the partner that made it."""
+    """What one turn brings back: only to the partner that made it, and what is signed only to the model that did."""
 
     partner: str
     parts: list[Part]
+    model: str = ""
+    """Empty: not known, any of its partner's."""
+    places: list[int] = []
+    """The turn in order: so many characters of its text, 0 for a call, -1 for a signed part. Empty: all thoughts came first."""
 
 
 class _Sealed(Struct, frozen=True, array_like=True):
@@ -122,23 +127,33 @@ class Carrier:
         return restored, refused
 
 
-def for_partner(messages: list[dict[str, Json]], partner: str) -> list[dict[str, Json]]:
-    """The messages as a dialect takes them: reasoning as `[{text, signature}]` where this partner made it, and none of another's."""
+def for_partner(messages: list[dict[str, Json]], partner: str, model: str) -> list[dict[str, Json]]:
+    """The messages as a dialect takes them: reasoning as `[{text, signature}]` where this partner made it, and none of another's.
+
+    Beside it stand its `places`. A signature holds for the model that gave it: another model gets the words of unsigned parts alone.
+    """
     found = []
     for message in messages:
         if "reasoning" in message:
             thoughts = message["reasoning"]
             message = {name: value for name, value in message.items() if name != "reasoning"}
             if thoughts is not None and thoughts.partner == partner:
-                message["reasoning"] = [{"text": part.text, "signature": part.signature} for part in thoughts.parts]
+                same = thoughts.model in ("", model)
+                kept = [part for part in thoughts.parts if same or not part.signature]
+                message["reasoning"] = [{"text": part.text, "signature": part.signature} for part in kept]
+                if same and thoughts.places:
+                    message["places"] = thoughts.places
         found.append(message)
     return found
 
 
 class Memory:
-    """Machine: gathers one turn's reasoning, text and calls as they pass. Bound: what `seal` takes, and the turn itself as a hash."""
+    """Machine: gathers one turn's reasoning, text and calls, and their order, as they pass.
 
-    __slots__ = ("_calls", "_parts", "_size", "_text", "_thought")
+    Bound: the turn itself, of its reasoning what `seal` takes, and of places three for each signature and one for each call.
+    """
+
+    __slots__ = ("_calls", "_parts", "_places", "_size", "_text", "_thought")
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
@@ -146,6 +161,7 @@ class Memory:
         self._size = 0
         self._text: list[str] = []
         self._calls: dict[int, list[str]] = {}
+        self._places: list[int] = []
 
     def feed(self, events: list[Event]) -> None:
         """What passed."""
@@ -160,9 +176,16 @@ class Memory:
                 if event.signature:
                     self._parts.append(Part("".join(self._thought), event.signature))
                     self._thought.clear()
+                    self._places.append(_THOUGHT)
             elif isinstance(event, Text):
                 self._text.append(event.text)
+                if self._places and self._places[-1] > 0:
+                    self._places[-1] += len(event.text)
+                elif event.text:
+                    self._places.append(len(event.text))
             elif isinstance(event, ToolDelta):
+                if event.index not in self._calls:
+                    self._places.append(_CALL)
                 self._calls.setdefault(event.index, [event.name or ""]).append(event.arguments)
 
     @property
@@ -175,10 +198,13 @@ class Memory:
         """There was more than may be carried."""
         return self._size > LIMIT_BYTES
 
-    def thoughts(self, partner: str) -> Thoughts | None:
+    def thoughts(self, partner: str, model: str) -> Thoughts | None:
         """What is to be brought back; `None` when there was nothing, or too much."""
         parts = [*self._parts, *([Part("".join(self._thought))] if self._thought else [])]
-        return Thoughts(partner, parts) if parts and not self.too_long else None
+        if not parts or self.too_long:
+            return None
+        first = _THOUGHT not in self._places[len(self._parts) :]  # the usual order needs no words
+        return Thoughts(partner, parts, model, [] if first else self._places)
 
     def turn(self) -> bytes:
         """The digest that the turn will have when the device sends it back."""

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from lizi.carry import Carrier, Memory, for_partner
 from lizi.dialects import DIALECTS
-from lizi.types import Capability, Event, Fault, Finish, Target
+from lizi.types import Capability, ChatRequest, Event, Facts, Fault, Finish, Target, Text, ToolDelta
 from lizi.wire.openai import StreamEncoder, decode_chat
 
 HERE = Path(__file__).parent
@@ -69,6 +70,33 @@ def line(event: Event) -> Any:
         error = event.error
         return {name: {"code": error.code, "internal": error.internal, "retry": error.retry.value, "message": error.message}}
     return {name: msgspec.to_builtins(event)}
+
+
+def test_a_turn_goes_back_to_its_partner_as_it_came() -> None:
+    """Thoughts between words and calls: read, sealed, handed to the device, brought back, opened, and sent in their places."""
+    raw = (REPLIES["anthropic"] / "interleaved.sse").read_bytes()
+    at = msgspec.structs.replace(target("anthropic", "strict"), facts=Facts(replay="tool_loop"))
+    reader = DIALECTS["anthropic"].Reader(True, 200, {"content-type": "text/event-stream"}, at)
+    memory, text, calls = Memory(), "", dict[int, dict[str, Any]]()
+    for byte in raw:
+        events = reader.feed(bytes([byte]))
+        memory.feed(events)
+        for event in events:
+            if isinstance(event, Text):
+                text += event.text
+            elif isinstance(event, ToolDelta):
+                new = {"id": event.id, "type": "function", "function": {"name": event.name, "arguments": ""}}
+                calls.setdefault(event.index, new)["function"]["arguments"] += event.arguments
+    thoughts, carrier = memory.thoughts(at.partner, at.model), Carrier({"00" * 8: bytes(32)}, "00" * 8, 60)
+    assert thoughts is not None
+    sealed = carrier.seal(thoughts, "notes", memory.turn(), 0.0, "rq_1")
+    given = {"role": "assistant", "content": text, "tool_calls": list(calls.values()), "x_state": sealed}
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "7"} for call in calls.values()]
+    messages, lost = carrier.restore([{"role": "user", "content": "How is it?"}, given, *results], "notes", 1.0)
+    assert lost == 0
+    request = ChatRequest(model="a", messages=for_partner(messages, at.partner, at.model))
+    sent = json.loads(DIALECTS["anthropic"].encode(request, at).body)["messages"]
+    same("interleaved.anthropic.replay.json", json.dumps(sent, indent=2, ensure_ascii=False) + "\n")
 
 
 REPLIES = {"openai_chat": HERE / "replies", "anthropic": HERE / "replies.anthropic"}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lizi.carry import LIMIT_BYTES, Carrier, Part, Thoughts, turn_digest
+from lizi.carry import LIMIT_BYTES, Carrier, Memory, Part, Thoughts, for_partner, turn_digest
+from lizi.types import Event, Reasoning, Text, ToolDelta
 
 KEYS = {"00" * 8: bytes(32), "11" * 8: b"k" * 32}
 NOW = 1_764_000_000.0
@@ -82,3 +83,49 @@ def test_a_turn_is_the_same_as_a_string_or_as_parts_and_calls_dont_run_together(
     assert turn_digest(None, []) == turn_digest("", [])
     assert turn_digest("", [("a", "bc")]) != turn_digest("", [("ab", "c")])
     assert turn_digest("", [("a", "b"), ("c", "d")]) != turn_digest("", [("c", "d"), ("a", "b")])
+
+
+def remembered(*events: Event) -> Memory:
+    memory = Memory()
+    for event in events:
+        memory.feed([event])
+    return memory
+
+
+def test_thoughts_between_words_and_calls_keep_their_places_and_the_usual_order_needs_no_words() -> None:
+    thought, word, call = Reasoning("Hm.", "sig"), Text("潮汐"), ToolDelta(index=0, id="a", name="f", arguments="{")
+    found = remembered(thought, word, Text("!"), call, thought, ToolDelta(index=0, arguments="}")).thoughts("acme", "m")
+    assert found == Thoughts("acme", [Part("Hm.", "sig"), Part("Hm.", "sig")], "m", [-1, 3, 0, -1])
+    usual = remembered(Reasoning("H"), Reasoning("m."), Reasoning("", "sig"), thought, word, call).thoughts("acme", "m")
+    assert usual == Thoughts("acme", [Part("Hm.", "sig"), Part("Hm.", "sig")], "m")
+    assert remembered(word, Reasoning("unsigned"), call).thoughts("acme", "m") == Thoughts("acme", [Part("unsigned")], "m")
+
+
+def test_what_is_too_long_is_dropped_whole_and_never_in_part() -> None:
+    memory = remembered(Reasoning("Hm.", "sig"), Text("x"), Reasoning("y" * LIMIT_BYTES, "sig"), Reasoning("Hm.", "sig"))
+    assert memory.too_long and memory.thoughts("acme", "m") is None
+
+
+def test_a_signature_goes_to_the_model_that_gave_it_and_words_to_any_of_its_partners() -> None:
+    thoughts = Thoughts("acme", [Part("signed", "sig"), Part("plain")], "m-1", [3, -1])
+    turn = {"role": "assistant", "content": "abc", "reasoning": thoughts}
+    both = [{"text": "signed", "signature": "sig"}, {"text": "plain", "signature": ""}]
+    bare = {"role": "assistant", "content": "abc"}
+    assert for_partner([turn], "acme", "m-1") == [bare | {"reasoning": both, "places": [3, -1]}]
+    assert for_partner([turn], "acme", "m-2") == [bare | {"reasoning": both[1:]}]
+    assert for_partner([turn], "umbrella", "m-1") == [bare]
+
+
+def test_what_was_sealed_before_places_were_kept_still_opens() -> None:
+    import msgspec
+
+    class Before(msgspec.Struct):
+        partner: str
+        parts: list[Part]
+
+    old = Before("acme", [Part("I ask f.", "sig==")])
+    word = carrier().seal(old, "notes", TURN, NOW, "rq_1")  # type: ignore[arg-type]
+    assert word is not None
+    found = carrier().open(word, "notes", TURN, NOW)
+    assert found == Thoughts("acme", old.parts)
+    assert for_partner([{"reasoning": found}], "acme", "m")[0]["reasoning"] == [{"text": "I ask f.", "signature": "sig=="}]

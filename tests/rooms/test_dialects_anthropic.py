@@ -393,6 +393,50 @@ def test_signed_thoughts_come_back_in_tool_loops_and_unsigned_ones_nowhere() -> 
     assert [part["type"] for part in second] == ["text"]
 
 
+GIVEN = st.one_of(
+    st.builds(lambda text, by: {"type": "thinking", "thinking": text, "signature": by}, st.text(max_size=5), st.text("abc", min_size=1)),
+    st.builds(lambda data: {"type": "redacted_thinking", "data": data}, st.text("abc", min_size=1, max_size=5)),
+    st.builds(lambda text: {"type": "text", "text": f"_{text}"}, st.text(max_size=5)),
+    st.builds(lambda value: {"type": "tool_use", "name": "f", "input": value}, st.dictionaries(st.text(max_size=2), st.integers())),
+)
+
+
+@given(st.lists(GIVEN, max_size=8).map(lambda given: [*given, {"type": "tool_use", "name": "f", "input": {}}]))
+def test_a_turn_that_calls_goes_back_block_for_block(given: list[dict[str, Any]]) -> None:
+    blocks = [{**block, "id": f"c{at}"} if block["type"] == "tool_use" else block for at, block in enumerate(given)]
+    whole = json.dumps({"type": "message", "content": blocks, "stop_reason": "tool_use", "usage": {}}).encode()
+    events, memory = read(whole, JSON), Memory()
+    memory.feed(events)
+    calls: dict[int, dict[str, Any]] = {}
+    for one in events:
+        if isinstance(one, ToolDelta):
+            begun = calls.setdefault(one.index, call(one.id or "", "f", ""))
+            begun["function"]["arguments"] += one.arguments
+    said = turn("assistant", text_of(events), *calls.values(), reasoning=memory.thoughts("acme", "claude-opus-4-7"))
+    messages = for_partner([turn("user", "x"), said], "acme", "claude-opus-4-7")
+    sent_back = sent("claude-opus-4-7", messages=messages)["messages"][1]["content"]
+    due: list[dict[str, Any]] = []
+    for block in blocks:  # neighbouring texts are one: the device has only the joined words
+        if block["type"] == "text" and due and due[-1]["type"] == "text":
+            due[-1] = block | {"text": due[-1]["text"] + block["text"]}
+        else:
+            due.append(block)
+    if not any("thinking" in block["type"] for block in due):  # then nothing was carried, and words come before calls
+        due = [*({"type": "text", "text": text_of(events)} for _ in text_of(events)[:1]), *(b for b in due if b["type"] == "tool_use")]
+    assert sent_back == due
+
+
+def test_places_that_dont_fit_lose_no_word_and_no_call() -> None:
+    thoughts = [{"text": "Hm.", "signature": "s"}, {"text": "So.", "signature": "s"}]
+    for places in ([-1, 99, -1], [0, 0, 0, -1, -1, -1], [1], [-1, 2]):
+        words = [{"type": "text", "text": "ab"}, {"type": "text", "text": "cd"}]
+        said = turn("assistant", words, call("a"), reasoning=thoughts, places=places)
+        found = sent(messages=[turn("user", "x"), said])["messages"][1]["content"]
+        assert "".join(block.get("text", "") for block in found) == "abcd"
+        assert [block["type"] for block in found].count("thinking") == 2
+        assert [block["type"] for block in found].count("tool_use") == 1
+
+
 def test_nothing_that_is_not_known_is_ever_sent() -> None:
     planted = {"x_secret": SECRET}
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"} | planted} | planted
@@ -453,10 +497,10 @@ def test_thoughts_that_are_redacted_come_back_as_they_were() -> None:
     bare = block(1, "thinking", thinking="", signature="") + delta(1, "signature_delta", signature="c2ln") + stop(1)
     memory = Memory()
     memory.feed(read(START + data + bare + CALLS + end("tool_use")))
-    thoughts = memory.thoughts("acme")
+    thoughts = memory.thoughts("acme", "claude-sonnet-4-5")
     assert isinstance(thoughts, Thoughts)
     messages = [turn("user", "x"), turn("assistant", None, call("c"), reasoning=thoughts), turn("tool", "7", tool_call_id="c")]
-    made = sent(messages=for_partner(messages, "acme"))["messages"][1]["content"]
+    made = sent(messages=for_partner(messages, "acme", "claude-sonnet-4-5"))["messages"][1]["content"]
     assert made[:2] == [
         {"type": "redacted_thinking", "data": "c2VhbGVk"},
         {"type": "thinking", "thinking": "", "signature": "c2ln"},

@@ -22,14 +22,16 @@ a demanded tool, thinking      the tool, as the request's promise; thinking goes
 a tool loop without thoughts   no thinking with a budget in it: such a loop must begin with a thought
 =============================  ==================================================================================
 
-An assistant's message may carry `reasoning`, a list of `{"text", "signature"}` that this partner once gave (`lizi.carry`): where
-the partner wants it back, it goes in front of the turn; unsigned parts and a missing list are no thoughts.
+An assistant's message may carry `reasoning`, a list of `{"text", "signature"}` that this partner once gave, and `places`, the order of
+the turn's parts (`lizi.carry`): where the partner wants it back, each goes to its place, without `places` in front of the turn; unsigned
+parts and a missing list are no thoughts.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from itertools import islice
+from typing import Any, Literal
 
 import msgspec
 
@@ -54,6 +56,7 @@ _json = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 Blocks = list[dict[str, Any]]
+Replay = Literal["drop", "tool_loop", "always"]
 
 
 def encode(request: ChatRequest, target: Target) -> Call:
@@ -62,9 +65,11 @@ def encode(request: ChatRequest, target: Target) -> Call:
     body: dict[str, Json] = {"model": target.model, "max_tokens": request.max_output_tokens or _MAX_TOKENS}
     if request.stream:
         body["stream"] = True
-    system, turns = _turns(request.messages, facts)
+    asked = effort(facts.reasoning, request.reasoning_effort)
+    system, turns = _turns(request.messages, facts.replay)
     choice = _choice(request, facts)
-    thinking = _think(body, request, facts, demanded=choice["type"] in ("any", "tool"), turns=turns)
+    body |= asked if request.stream else asked | facts.reasoning.get("whole", {})
+    thinking = _think(body, demanded=choice["type"] in ("any", "tool"), turns=turns)
     if request.temperature is not None and not thinking:
         body["temperature"] = min(request.temperature, 1.0)
     elif request.top_p is not None and not thinking:
@@ -95,7 +100,7 @@ def encode(request: ChatRequest, target: Target) -> Call:
 # --- turns ---------------------------------------------------------------------------------------
 
 
-def _turns(messages: list[dict[str, Json]], facts: Facts) -> tuple[str, Blocks]:
+def _turns(messages: list[dict[str, Json]], replay: Replay) -> tuple[str, Blocks]:
     """The system prompt and the turns, which alternate: neighbours of one role are one turn.
 
     Results stand at the head of the turn after their calls, wherever their messages were ("Handle tool calls").
@@ -113,7 +118,7 @@ def _turns(messages: list[dict[str, Json]], facts: Facts) -> tuple[str, Blocks]:
             elif text.strip():
                 system.append(text)
         elif role == "assistant":
-            spoken.append(("assistant", _said(message, facts, ids)))
+            spoken.append(("assistant", _said(message, replay, ids)))
         elif role == "tool":
             results.setdefault(ids.known(message["tool_call_id"]), []).append(_text(message["content"]))
             spoken.append(("user", []))  # where the model gets its turn back
@@ -200,19 +205,35 @@ def _source(url: str) -> dict[str, Json]:
     return {"type": "base64", "media_type": head.removeprefix("data:").partition(";")[0], "data": data}
 
 
-def _said(message: dict[str, Json], facts: Facts, ids: _Ids) -> Blocks:
-    """An assistant's turn: its signed thoughts first, then its words, then its calls."""
-    calls = message.get("tool_calls") or ()
-    blocks: Blocks = []
-    if facts.replay == "always" or (facts.replay == "tool_loop" and calls):
+def _said(message: dict[str, Json], replay: Replay, ids: _Ids) -> Blocks:
+    """An assistant's turn: its signed thoughts, its words, its calls, in their own order where that is known and else in this one."""
+    asked = message.get("tool_calls") or ()
+    thoughts: Blocks = []
+    if replay == "always" or (replay == "tool_loop" and asked):
         # Unsigned thoughts are refused.
-        blocks += [_thought(part["text"], part["signature"]) for part in message.get("reasoning") or () if part["signature"]]
-    content = message.get("content")
-    blocks += _words(_text(content) if content is not None else (message.get("refusal") or ""))
-    for call in calls:
+        thoughts = [_thought(part["text"], part["signature"]) for part in message.get("reasoning") or () if part["signature"]]
+    calls: Blocks = []
+    for call in asked:
         name, arguments = _tool_name(call["function"]["name"]), call["function"]["arguments"]
-        blocks.append({"type": "tool_use", "id": ids.new(call["id"]), "name": name, "input": _input(arguments)})
-    return blocks
+        calls.append({"type": "tool_use", "id": ids.new(call["id"]), "name": name, "input": _input(arguments)})
+    content = message.get("content")
+    if thoughts and message.get("places"):
+        words = content if type(content) is str else "".join(part.get("text", "") for part in content or ())
+        return _in_order(message["places"], thoughts, words, calls)
+    return [*thoughts, *_words(_text(content) if content is not None else (message.get("refusal") or "")), *calls]
+
+
+def _in_order(places: list[int], thoughts: Blocks, words: str, calls: Blocks) -> Blocks:
+    """The turn as it was given: `places` says what followed what (`lizi.carry`), and was sealed with this very turn."""
+    blocks: Blocks = []
+    called, thought, at = iter(calls), iter(thoughts), 0
+    for place in places:
+        if place > 0:
+            blocks += _words(words[at : at + place])
+            at += place
+        else:
+            blocks += islice(thought if place else called, 1)
+    return [*blocks, *thought, *_words(words[at:]), *called]
 
 
 def _thought(text: str, signature: str) -> dict[str, Json]:
@@ -233,12 +254,8 @@ def _input(arguments: str) -> Json:
 # --- thinking, tools and formats -------------------------------------------------------------------
 
 
-def _think(body: dict[str, Json], request: ChatRequest, facts: Facts, *, demanded: bool, turns: Blocks) -> bool:
-    """Put what the effort means into the body; whether it thinks."""
-    if facts.reasoning:
-        body |= effort(facts.reasoning, request.reasoning_effort)
-        if not request.stream:
-            body |= facts.reasoning.get("whole", {})
+def _think(body: dict[str, Json], *, demanded: bool, turns: Blocks) -> bool:
+    """Keep the thinking that the effort put into the body within what the request has room for; whether it thinks."""
     thinking = body.get("thinking")
     if not isinstance(thinking, dict) or thinking.get("type") in (None, "disabled"):
         return False
