@@ -40,7 +40,7 @@ MODELS = {
     "vllm": "qwen3-32b",
 }
 
-NEWER: dict[str, tuple[str, ...]] = {}
+NEWER = {"anthropic": ("claude-opus-4-7", "claude-opus-5-5")}
 """Models that are spoken to in another form than the one above."""
 SPOKEN = [*((name, MODELS[name], name) for name in MODELS), *((name, model, model) for name in NEWER for model in NEWER[name])]
 

@@ -319,6 +319,68 @@ def test_thinking_stays_within_the_ceiling_and_takes_no_temperature() -> None:
     assert "thinking" not in sent("claude-3-5-haiku", reasoning_effort="high"), "an older model has no such field"
 
 
+BOUND = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
+ADAPTIVE = {"type": "adaptive"}
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "thinking", "told"),
+    [
+        ("claude-opus-4-6", None, None, None),
+        ("claude-sonnet-4-6", "none", None, None),
+        ("claude-opus-4-6", "low", ADAPTIVE, "low"),
+        ("claude-opus-4-6", "xhigh", ADAPTIVE, "high"),
+        ("claude-opus-4-7", None, None, None),
+        ("claude-opus-4-8", "xhigh", ADAPTIVE, "xhigh"),
+        ("claude-sonnet-5", None, {"type": "disabled"}, None),
+        ("claude-sonnet-5", "medium", ADAPTIVE, "medium"),
+        ("claude-opus-5", "none", {"type": "disabled"}, None),
+        ("claude-fable-5", None, None, "low"),
+        ("claude-fable-5", "high", ADAPTIVE, "high"),
+        ("claude-fable-5-1", None, BOUND, "low"),
+        ("claude-mythos-preview", "none", None, "low"),
+        ("claude-opus-5-5", None, BOUND, "low"),
+        ("claude-opus-5-5", "minimal", BOUND, "low"),
+        ("claude-opus-5-5", "high", BOUND, "high"),
+        ("claude-sonnet-5-5", None, {"type": "between_tools"}, None),
+        ("claude-sonnet-5-5", "high", BOUND, "high"),
+        ("claude-haiku-5-5", None, {"type": "disabled"}, None),
+        ("claude-haiku-5-5", "medium", BOUND, "medium"),
+    ],
+)
+def test_each_model_is_told_how_much_to_think_in_its_own_form(model: str, effort: Any, thinking: Any, told: str | None) -> None:
+    made = sent(model, reasoning_effort=effort, temperature=0.5, top_p=0.5, max_output_tokens=300)
+    assert (made.get("thinking"), made.get("output_config", {}).get("effort")) == (thinking, told)
+    samples = model in ("claude-opus-4-6", "claude-sonnet-4-6") and thinking is None
+    assert ("temperature" in made, "top_p" in made) == (samples, False)
+
+
+def test_a_beta_is_named_where_a_thought_is_bound_to_what_stood_before_it() -> None:
+    for model, named in (("claude-opus-5", False), ("claude-opus-5-5", True), ("claude-haiku-5-5", True)):
+        headers = dict(encode(ChatRequest(model="a", messages=[turn("user", "x")]), target(model)).headers)
+        assert headers[b"anthropic-version"] == b"2023-06-01"
+        assert (headers.get(b"anthropic-beta") == b"thinking-binding-controls-2026-08-01") == named
+
+
+def test_where_a_tool_cant_be_demanded_a_schema_is_asked_for_in_words() -> None:
+    asked: dict[str, Any] = {"response_format": JsonSchemaFormat(name="x", schema=SCHEMA), "max_output_tokens": 9_000}
+    assert sent("claude-opus-5", **asked)["tool_choice"]["name"] == "lizi_answer"
+    made = sent("claude-opus-5-5", **asked)
+    assert "tools" not in made and "JSON Schema" in made["system"]
+    assert sent("claude-opus-5-5", tools=[TOOL], tool_choice="required")["tool_choice"] == {"type": "auto"}
+
+
+def test_thoughts_stay_away_where_thinking_is_switched_off() -> None:
+    thoughts = [{"text": "I ask f.", "signature": "c2ln"}]
+    messages = [turn("user", "x"), turn("assistant", None, call("a"), reasoning=thoughts), turn("tool", "7", tool_call_id="a")]
+
+    def kinds(effort: Any) -> list[str]:
+        return [part["type"] for part in sent("claude-opus-5", messages=messages, reasoning_effort=effort)["messages"][1]["content"]]
+
+    assert kinds("low") == ["thinking", "tool_use"]
+    assert kinds(None) == kinds("none") == ["tool_use"]
+
+
 def test_a_demanded_tool_is_a_promise_and_goes_before_budgeted_thinking() -> None:
     asked: dict[str, Any] = {"tools": [TOOL], "tool_choice": "required", "reasoning_effort": "medium", "max_output_tokens": 10_000}
     made = sent(temperature=0.3, **asked)

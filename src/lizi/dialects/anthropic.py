@@ -24,7 +24,7 @@ a tool loop without thoughts   no thinking with a budget in it: such a loop must
 
 An assistant's message may carry `reasoning`, a list of `{"text", "signature"}` that this partner once gave, and `places`, the order of
 the turn's parts (`lizi.carry`): where the partner wants it back, each goes to its place, without `places` in front of the turn; unsigned
-parts and a missing list are no thoughts.
+parts and a missing list are no thoughts, and none go where thinking is switched off.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def encode(request: ChatRequest, target: Target) -> Call:
     if request.stream:
         body["stream"] = True
     asked = effort(facts.reasoning, request.reasoning_effort)
-    system, turns = _turns(request.messages, facts.replay)
+    off = asked.get("thinking", {}).get("type") == "disabled"  # a thought that comes back then is refused, or read by nobody
+    system, turns = _turns(request.messages, "drop" if off else facts.replay)
     choice = _choice(request, facts)
     body |= asked if request.stream else asked | facts.reasoning.get("whole", {})
     thinking = _think(body, demanded=choice["type"] in ("any", "tool"), turns=turns)
@@ -327,7 +328,8 @@ def _add_format(body: dict[str, Json], request: ChatRequest, target: Target, sys
     """Gives the system prompt, which has the schema in words where nothing better can be had.
 
     Better is the partner's own constraint, where it is known to have one ("Structured outputs"), and else a tool that
-    must be called, whose arguments are the answer; that one needs to be the only tool, and no budgeted thinking.
+    must be called, whose arguments are the answer; that one needs to be the only tool, a partner that lets a call be demanded,
+    and no budgeted thinking.
     """
     asked = request.response_format
     schema = asked if isinstance(asked, JsonSchemaFormat) else None
@@ -337,7 +339,8 @@ def _add_format(body: dict[str, Json], request: ChatRequest, target: Target, sys
             return system
         callable_ = "tools" in body and body.get("tool_choice") != {"type": "none"}
         budgeted = "budget_tokens" in body.get("thinking", {})
-        if not callable_ and not budgeted and schema.schema.get("type") == "object":
+        demandable = "named" in target.facts.tool_choices
+        if demandable and not callable_ and not budgeted and schema.schema.get("type") == "object":
             tool = {"name": SCHEMA_TOOL, "description": "The answer, and all of it: call this once.", "input_schema": schema.schema}
             body["tools"] = [*body.get("tools", ()), tool]
             body["tool_choice"] = {"type": "tool", "name": SCHEMA_TOOL, "disable_parallel_tool_use": True}

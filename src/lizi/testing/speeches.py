@@ -21,6 +21,7 @@ _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _PENALTIES = frozenset({"presence_penalty", "frequency_penalty"})
 _MESSAGES_FIELDS = frozenset({
     "model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "stop_sequences", "tools", "tool_choice", "thinking",
+    "output_config",
 })  # fmt: skip
 _TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -89,8 +90,40 @@ def _of(tree: dict[str, Json], kind: str) -> list[dict[str, Json]]:
     return [block for turn in tree["messages"] for block in turn["content"] if block["type"] == kind]
 
 
+_CLAUDE = (
+    # how a model's name begins (the first that fits): its kinds of thinking, its efforts, whether a tool may be demanded
+    ("claude-3", (), (), True),
+    (("claude-opus-5-5", "claude-fable-5-1"), ("adaptive",), ("low", "medium", "high", "xhigh", "max"), False),
+    ("claude-sonnet-5-5", ("adaptive", "between_tools"), ("low", "medium", "high", "xhigh", "max"), False),
+    (("claude-fable", "claude-mythos"), ("adaptive",), ("low", "medium", "high", "xhigh", "max"), True),
+    (("claude-opus-4-6", "claude-sonnet-4-6"), ("enabled", "adaptive", "disabled"), ("low", "medium", "high", "max"), True),
+    (("claude-opus-4-7", "claude-opus-4-8"), ("adaptive", "disabled"), ("low", "medium", "high", "xhigh", "max"), True),
+    (("claude-sonnet-5", "claude-opus-5", "claude-haiku-5"), ("adaptive", "disabled"), ("low", "medium", "high", "xhigh", "max"), True),
+    ("claude-", ("enabled", "disabled"), (), True),
+)
+
+
+def _claude(tree: dict[str, Json]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    return next((kinds, efforts, demand) for start, kinds, efforts, demand in _CLAUDE if tree["model"].startswith(start))
+
+
 def _thinking(tree: dict[str, Json]) -> bool:
     return tree.get("thinking", {}).get("type") in ("enabled", "adaptive")
+
+
+def _budgeted(tree: dict[str, Json]) -> bool:
+    return bool(tree.get("thinking", {}).get("type") == "enabled")
+
+
+def _wrong_thinking(tree: dict[str, Json], _: Mapping[str, str]) -> bool:
+    kinds, efforts, _demand = _claude(tree)
+    effort = tree.get("output_config", {}).get("effort")
+    return ("thinking" in tree and tree["thinking"].get("type") not in kinds) or (effort is not None and effort not in efforts)
+
+
+def _unasked_binding(tree: dict[str, Json], headers: Mapping[str, str]) -> bool:
+    """A field of a beta that the request does not name."""
+    return "block_binding" in tree.get("thinking", {}) and headers.get("anthropic-beta") != "thinking-binding-controls-2026-08-01"
 
 
 def _unanswered(tree: dict[str, Json], _: Mapping[str, str]) -> bool:
@@ -105,10 +138,10 @@ def _unanswered(tree: dict[str, Json], _: Mapping[str, str]) -> bool:
 
 
 def _thoughtless_loop(tree: dict[str, Json], _: Mapping[str, str]) -> bool:
-    """While it thinks, the turn with the calls whose results come now must begin with its thoughts."""
+    """While it thinks within a budget, the turn with the calls whose results come now must begin with its thoughts."""
     turns = tree["messages"]
     results = any(block["type"] == "tool_result" for block in turns[-1]["content"])
-    return _thinking(tree) and results and len(turns) > 1 and turns[-2]["content"][0]["type"] != "thinking"
+    return _budgeted(tree) and results and len(turns) > 1 and turns[-2]["content"][0]["type"] != "thinking"
 
 
 _ANTHROPIC_RULES: dict[str, Rule] = {
@@ -117,9 +150,12 @@ _ANTHROPIC_RULES: dict[str, Rule] = {
     "a thinking budget is at least 1024 and leaves room": lambda tree, _: (
         tree.get("thinking", {}).get("type") == "enabled" and not 1024 <= tree["thinking"].get("budget_tokens", 0) < tree["max_tokens"]
     ),
-    "older models don't think": lambda tree, _: "thinking" in tree and "-4" not in tree["model"],
+    "each model has its kinds of thinking": _wrong_thinking,
+    "a beta is named": _unasked_binding,
+    "a demanded tool is not for all": lambda tree, _: tree.get("tool_choice", {}).get("type") in ("any", "tool") and not _claude(tree)[2],
+    "newer models take no sampling": lambda tree, _: "xhigh" in _claude(tree)[1] and ("temperature" in tree or "top_p" in tree),
     "thinking takes no temperature": lambda tree, _: _thinking(tree) and ("temperature" in tree or "top_p" in tree),
-    "thinking takes no demanded tool": lambda tree, _: _thinking(tree) and tree.get("tool_choice", {}).get("type") in ("any", "tool"),
+    "a budget takes no demanded tool": lambda tree, _: _budgeted(tree) and tree.get("tool_choice", {}).get("type") in ("any", "tool"),
     "temperature up to 1": lambda tree, _: not 0 <= tree.get("temperature", 0) <= 1,
     "turns alternate, a user's first": lambda tree, _: any(
         turn["role"] != ("user", "assistant")[at % 2] or not turn["content"] for at, turn in enumerate(tree["messages"])
@@ -364,7 +400,17 @@ SPEECHES: dict[str, Speech] = {
         errors=errors(_named, **_USUAL | {"context_size": "400 exceed_context_size_error", "overloaded": "503 unavailable_error"}),
     ),
     "anthropic": Speech(
-        models=("claude-sonnet-4-5", "claude-3-5-haiku"),
+        models=(
+            "claude-sonnet-4-5",
+            "claude-3-5-haiku",
+            "claude-opus-4-6",
+            "claude-opus-4-7",
+            "claude-sonnet-5",
+            "claude-opus-5-5",
+            "claude-sonnet-5-5",
+            "claude-haiku-5-5",
+            "claude-fable-5-1",
+        ),
         family="anthropic",
         path="/messages",
         key_header="x-api-key",
