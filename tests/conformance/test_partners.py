@@ -158,9 +158,11 @@ HISTORY = [
     {"role": "assistant", "content": None, "tool_calls": [
         {"id": "call:1/a", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"杭州"}'}},
         {"id": "call_2", "type": "function", "function": {"name": "get_time", "arguments": "no JSON"}},
+        {"id": "call_3", "type": "function", "function": {"name": "get_time", "arguments": ""}},
     ]},
     {"role": "tool", "tool_call_id": "call:1/a", "content": "7 °C"},
     {"role": "tool", "tool_call_id": "call_2", "content": [{"type": "text", "text": "noon"}]},
+    {"role": "tool", "tool_call_id": "call_3", "content": "noon"},
     {"role": "assistant", "content": "It is cold."},
     {"role": "user", "content": [{"type": "text", "text": "And"}, {"type": "text", "text": "tomorrow?"}]},
 ]  # fmt: skip

@@ -251,6 +251,11 @@ def test_arguments_that_are_no_object_are_shown_as_they_were() -> None:
     assert made["messages"][1]["content"][0]["input"] == {"_invalid_json": '{"a":'}
 
 
+def test_a_call_without_arguments_has_the_empty_object() -> None:
+    messages = [turn("user", "x"), turn("assistant", None, call("a", "f", ""), call("b", "f", " \n"))]
+    assert [block["input"] for block in sent(messages=messages)["messages"][1]["content"]] == [{}, {}]
+
+
 def test_images_become_blocks() -> None:
     parts = [
         {"type": "text", "text": "what?"},

@@ -143,6 +143,33 @@ REPLIES: dict[str, tuple[bytes, list[Event]]] = {
             Finish("tool_calls"),
         ],
     ),
+    "calls without arguments": (
+        sse(
+            delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "f"}}]),
+            delta(tool_calls=[{"index": 1, "id": "c2", "function": {"name": "g", "arguments": ""}}]),
+            delta(tool_calls=[{"index": 2, "id": "c3", "function": {"name": "h", "arguments": "{}"}}]),
+            delta(tool_calls=[{"index": 3, "id": "c4", "function": {"name": "i", "arguments": " "}}]),
+            delta("tool_calls"),
+        ),
+        [
+            ToolDelta(index=0, id="c1", name="f"),
+            ToolDelta(index=1, id="c2", name="g"),
+            ToolDelta(index=2, id="c3", name="h", arguments="{}"),
+            ToolDelta(index=3, id="c4", name="i", arguments=" "),
+            ToolDelta(index=0, arguments="{}"),
+            ToolDelta(index=1, arguments="{}"),
+            ToolDelta(index=3, arguments="{}"),
+            Finish("tool_calls"),
+        ],
+    ),
+    "a call cut before its arguments": (
+        sse(delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "f", "arguments": ""}}]), delta("length")),
+        [ToolDelta(index=0, id="c1", name="f"), Finish("length")],
+    ),
+    "a call with null for arguments": (
+        sse(delta(tool_calls=[{"id": "c1", "type": "function", "function": {"name": "f", "arguments": None}}]), delta("stop")),
+        [ToolDelta(index=0, id="c1", name="f"), ToolDelta(index=0, arguments="{}"), Finish("tool_calls")],
+    ),
     "a tool call at once, finish stop": (
         sse(delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}]), delta("stop")),
         [ToolDelta(index=0, id="c1", name="f", arguments="{}"), Finish("tool_calls")],
@@ -577,6 +604,15 @@ def test_the_rung_is_the_lower_of_what_is_wanted_and_what_is_possible(capabiliti
     else:
         assert json.dumps(SCHEMA, separators=(",", ":")) in body["messages"][0]["content"]
         assert body["messages"][0]["role"] == "system"
+
+
+def test_a_call_without_arguments_is_sent_with_an_empty_object_and_others_as_they_are() -> None:
+    given = ["", " \n", "{}", '{"a":1}', "no JSON"]
+    calls = [{"id": f"c{at}", "type": "function", "function": {"name": "f", "arguments": said}} for at, said in enumerate(given)]
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": None, "tool_calls": calls}]
+    made = sent(ChatRequest(model="a", messages=messages))["messages"][1]["tool_calls"]
+    assert [call["function"]["arguments"] for call in made] == ["{}", "{}", "{}", '{"a":1}', "no JSON"]
+    assert [call["function"]["arguments"] for call in calls] == given, "the request itself stays as it came"
 
 
 def test_an_instruction_joins_the_system_message_that_is_there() -> None:

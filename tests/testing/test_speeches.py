@@ -25,6 +25,7 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 STRICT = {"type": "function", "function": {"name": "f", "strict": True}}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+BARE = CALLED | {"tool_calls": [CALL | {"function": {"name": "f", "arguments": ""}}]}
 RESULT = {"role": "tool", "tool_call_id": "c", "content": "7"}
 THINKING = {"type": "enabled", "budget_tokens": 1024}
 SCHEMA = {"response_format": {"type": "json_schema"}}
@@ -58,6 +59,7 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ("qwen", "", SCHEMA),
     ("qwen", "", {"response_format": {"type": "json_object"}}),
     ("deepseek", "", {"messages": [*ASK["messages"], CALLED, RESULT]}),
+    ("openai_chat", "", {"messages": [*ASK["messages"], BARE, RESULT]}),
     ("deepseek", "", {"tools": [STRICT]}),
     ("deepseek", "", {"seed": 7}),
     ("deepseek", "", {"thinking": {"type": "auto"}}),

@@ -246,7 +246,7 @@ def _thought(text: str, signature: str) -> dict[str, Json]:
 def _input(arguments: str) -> Json:
     """Arguments as the object that the API wants; what a model once wrote wrongly is shown to it as it was."""
     try:
-        found = _decode(arguments or "{}")
+        found = _decode(arguments.strip() or "{}")
     except (msgspec.MsgspecError, ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {"_invalid_json": arguments}

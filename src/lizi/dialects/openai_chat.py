@@ -153,11 +153,16 @@ def _assistant(message: dict[str, Json]) -> dict[str, Json]:
             {
                 "id": call["id"],
                 "type": "function",
-                "function": {"name": call["function"]["name"], "arguments": call["function"]["arguments"]},
+                # a call without arguments has the empty object: some partners refuse the empty text
+                "function": {"name": call["function"]["name"], "arguments": _arguments(call["function"]["arguments"])},
             }
             for call in calls
         ]
     return built
+
+
+def _arguments(text: str) -> str:
+    return text if text.strip() else "{}"
 
 
 def _tool(message: dict[str, Json]) -> dict[str, Json]:

@@ -242,6 +242,8 @@ class Reader(Body):
         if reason[0] == "!":
             self._fail(reason[1:], events)
             return
+        if reason == "tool_calls" and self._tools is not None:
+            self._tools.end(events)
         self._finished = True
         events.append(Finish(reason))  # type: ignore[arg-type]
 
@@ -249,9 +251,11 @@ class Reader(Body):
 class _Tools:
     """Tool calls of one reply, numbered from 0 in order of appearance, whatever numbers the partner gives."""
 
-    __slots__ = ("_early", "_early_size", "_ids", "_named", "_numbers")
+    __slots__ = ("_bare", "_early", "_early_size", "_ids", "_named", "_numbers")
 
     def __init__(self) -> None:
+        self._bare: set[int] = set()
+        """Calls that have no arguments yet, or nothing but blanks."""
         self._early: dict[int, str] = {}
         """Arguments that came before their call's name: a device can't be told of a call that has none."""
         self._early_size = 0
@@ -287,6 +291,10 @@ class _Tools:
                 if self._early_size > _EARLY_CHARACTERS:
                     return False
                 continue
+            if arguments.strip():
+                self._bare.discard(number)
+            elif first:
+                self._bare.add(number)
             if first or arguments:
                 events.append(
                     ToolDelta(
@@ -297,6 +305,11 @@ class _Tools:
                     )
                 )
         return True
+
+    def end(self, events: list[Event]) -> None:
+        """The calls are whole: one that came without arguments has the empty object, which is what a device can read."""
+        events += [ToolDelta(index=number, arguments="{}") for number in sorted(self._bare)]
+        self._bare.clear()
 
     def _number(self, call: _ToolCall) -> int:
         """By index; where a partner gives none, or the same to all, a new id begins a new call."""

@@ -161,7 +161,7 @@ def _tools(speech: Speech) -> list[Variant]:
         Variant(name="whole", script=replace(calls, fragment_tools=False), due=due, said=("",), arguments=both),
         # In Messages a whole answer's arguments are an object: only a stream can cut them.
         Variant(name="invalid JSON", script=cut, due=due, said=("",), arguments=(_CUT,), streamed=(True, False) if chat else (True,)),
-        Variant(name="none at all", script=bare, due=due, said=("",), arguments=("" if chat else "{}",)),
+        Variant(name="none at all", script=bare, due=due, said=("",), arguments=("{}",)),
         Variant(name="announced but missing", script=replace(GOOD, finish="tool_calls"), due=("!truncated",)),
     ]
     if speech.key_header == "":

@@ -140,6 +140,8 @@ class Speech(Struct, frozen=True, kw_only=True):
                 return f"a message holds {sorted(turn)} of {turn['role']}"
             if turn["role"] == "tool" and turn.get("tool_call_id") not in called:
                 return "a tool's result answers a call"
+            if any(not call["function"]["arguments"].strip() for call in turn.get("tool_calls") or ()):
+                return "a call's arguments are JSON"
             called |= {call["id"] for call in turn.get("tool_calls") or ()}
             if "reasoning_content" in turn and replay == "refused":
                 return "reasoning of earlier turns is not sent back"
