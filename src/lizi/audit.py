@@ -1,15 +1,16 @@
 """The audit chain: one canonical record per exchange, hashed onto the one before it.
 
 Never holds content, a secret, an Idempotency-Key or a float. `Chain` is a machine that turns
-finished exchanges into records; `verify` names the first record that is not what was written.
-Bound: a chain keeps one hash and one counter; verifying keeps one row.
+finished exchanges into records; `verify` names the first record that is not what was written, and the first row of
+the partners' moves that is not what was recorded. Bound: a chain keeps one hash and one counter; verifying keeps one
+row, and the records of moves.
 Standards: bodies are RFC 8785 (JCS) restricted to integers, ASCII keys and UTF-8 strings;
 SHA-256 is FIPS 180-4. A chain can't see its own missing tail: signed checkpoints can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Literal
 
@@ -24,6 +25,8 @@ _LINK = b"lizi.audit.link.1\n"
 """Domain of a record's hash, so that it can't be mistaken for any other SHA-256 of the house."""
 _SEAL = b"lizi.audit.checkpoint.1\n"
 """Domain of a checkpoint's signature."""
+_LAST_S = 1e11
+"""The year 5138: a time beyond it was written by nobody here, and must not stop the check of what was."""
 _ROOT = sha256(b"lizi.audit.root.1\n").digest()
 """What the first record of every chain is linked to."""
 
@@ -247,21 +250,17 @@ class Chain:
 
     def partner(self, standing: Standing) -> Record:
         """A move in a partner's life: from, to, who, why; no content."""
-        return self._add(
-            _encode(
-                _PartnerBody(
-                    standing.by,
-                    self.name,
-                    standing.came_from,
-                    "partner",
-                    round(standing.at * 1000),
-                    standing.partner,
-                    self._seq + 1,
-                    standing.state,
-                    standing.why,
-                )
-            )
+        return self._add(_moved(standing, self.name, self._seq + 1))
+
+
+def _moved(standing: Standing, chain: str, seq: int) -> bytes:
+    """The body of a move's record."""
+    made_ms = round(min(max(standing.at, 0.0), _LAST_S) * 1000)
+    return _encode(
+        _PartnerBody(
+            standing.by, chain, standing.came_from, "partner", made_ms, standing.partner, seq, standing.state, standing.why
         )
+    )
 
 
 def heads_in(body: bytes) -> list[Head]:
@@ -276,20 +275,32 @@ def checkpoint_bytes(record: Record) -> bytes:
 
 # --- verification --------------------------------------------------------------
 
-Why = Literal["changed", "missing", "reordered", "truncated", "signature"]
+Why = Literal["changed", "missing", "reordered", "truncated", "signature", "row_changed", "row_missing", "row_unrecorded"]
 
 
 class Broken(Struct, frozen=True):
-    """The first record that is wrong.
+    """The first record, or row of the partners' moves, that is wrong.
 
     `changed`: body or hash is not what was written. `missing`: the record is not there, but later
     ones are. `reordered`: the record says that it belongs to another place. `truncated`: a checkpoint saw
-    more. `signature`: a checkpoint's signature is not by a known key.
+    more. `signature`: a checkpoint's signature is not by a known key. `row_changed`: a partner's move stands otherwise, or
+    elsewhere, in the store's rows than in its record. `row_missing`: its record has no row. `row_unrecorded`: its row has no
+    record; then `chain` is empty and `seq` is -1.
     """
 
     chain: str
     seq: int
     why: Why
+    row: int | None = None
+    """The how manyth of all moves, from 1; `None` when a record itself is wrong."""
+
+    @property
+    def where(self) -> str:
+        """The place, for people."""
+        record = f"record {self.seq} of chain {self.chain}"
+        if self.row is None:
+            return record
+        return f"row {self.row} of the partners' moves" + (f" ({record})" if self.chain else "")
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -312,25 +323,36 @@ class _Envelope(Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(_Envelope).decode
+_MOVE = b'"kind":"partner"'
+"""Stands in the records of moves alone: within a string its quotes would be escaped."""
 _END = Head("\U0010ffff", 0, b"")
 """Sorts behind every name of a chain."""
 _NOWHERE = Head("", -1, _ROOT)
 
 
-def verify(rows: Iterable[Record], claims: Iterable[Head] = (), trusted: Callable[[Record], bool] | None = None) -> Verdict:
-    """Check every link, every place, and every head that a checkpoint claimed.
+def verify(
+    rows: Iterable[Record],
+    claims: Iterable[Head] = (),
+    trusted: Callable[[Record], bool] | None = None,
+    *,
+    moves: Sequence[Standing] | None = None,
+    began: Mapping[str, int] | None = None,
+) -> Verdict:
+    """Check every link, every place, every head that a checkpoint claimed, and each partner's move against its record.
 
     `rows` and `claims` come ordered by chain and seq; `claims` are the heads listed in all
     checkpoints (`heads_in`). `trusted` says whether a checkpoint's signature is right; without
     it signatures are not looked at. Stops at the first broken link; a claim that fails is
-    reported only when all links hold, since a claim is worth no more than the record it stands in.
-    Memory: one row, and one head per chain.
+    reported only when all links hold, since a claim is worth no more than the record it stands in; moves come last.
+    `moves` are the store's rows, oldest first, and `began` says which chain began before which; without them moves are not
+    looked at. Memory: one row, one head per chain, and the records of moves.
     """
     count = _Count()
     claimed = iter(claims)
     claim = next(claimed, _END)
     failed: Broken | None = None
     here = _NOWHERE
+    recorded: list[Record] = []
     for row in rows:
         while (claim.chain, claim.seq) < (row.chain, row.seq):
             failed = failed or _absent(claim, here)
@@ -344,12 +366,18 @@ def verify(rows: Iterable[Record], claims: Iterable[Head] = (), trusted: Callabl
             return count.verdict(Broken(row.chain, at, why))
         here = count.heads[-1] = Head(row.chain, row.seq, row.hash)
         count.records += 1
+        if moves is not None and _MOVE in row.body:
+            recorded.append(row)
         while claim.chain == row.chain and claim.seq == row.seq:
             if claim.hash != row.hash:
                 failed = failed or Broken(row.chain, row.seq, "changed")
             claim = next(claimed, _END)
     if claim is not _END:
         failed = failed or _absent(claim, here)
+    if failed is None and moves is not None:
+        order = began or {}
+        recorded.sort(key=lambda record: (order.get(record.chain, 0), record.chain, record.seq))
+        failed = _unlike(recorded, moves)
     return count.verdict(failed)
 
 
@@ -385,6 +413,23 @@ def _fault(row: Record, here: Head, trusted: Callable[[Record], bool] | None, co
             return "signature"
         count.checkpoints += 1
     return None
+
+
+def _unlike(records: list[Record], moves: Sequence[Standing]) -> Broken | None:
+    """The first difference between the records of moves and the rows, both in the order in which they were made."""
+
+    def same(record: int, move: int) -> bool:
+        made = records[record]
+        return made.body == _moved(moves[move], made.chain, made.seq)
+
+    both = min(len(records), len(moves))
+    at = next((at for at in range(both) if not same(at, at)), both)
+    if at == len(records) == len(moves):
+        return None
+    if at == len(records) or (len(moves) > len(records) and same(at, at + 1)):
+        return Broken("", -1, "row_unrecorded", at + 1)
+    gone = at == len(moves) or (len(records) > len(moves) and same(at + 1, at))
+    return Broken(records[at].chain, records[at].seq, "row_missing" if gone else "row_changed", at + 1)
 
 
 def _absent(claim: Head, here: Head) -> Broken:

@@ -121,3 +121,42 @@ def test_a_retired_partner_is_shown_draining_while_its_stream_lasts(alone: Calla
             assert "retired, draining 1" in program("partner", "list").out
             assert b"[DONE]" in answer.read()
             connection.close()
+
+
+def tampered(program: Program, name: str, statement: str) -> str:
+    """A copy of the store in which `statement` was run."""
+    with sqlite3.connect(program.folder / "var" / "lizi.sqlite") as source, sqlite3.connect(program.folder / name) as copy:
+        source.backup(copy)
+        copy.execute(statement)
+    source.close()
+    copy.close()
+    return name
+
+
+@pytest.mark.parametrize(
+    ("statement", "why", "row", "seq"),
+    [
+        ("UPDATE partner_moves SET state = 'active' WHERE no = 2", "row_changed", 2, 2),
+        ("DELETE FROM partner_moves WHERE no = 2", "row_missing", 2, 2),
+        (
+            "INSERT INTO partner_moves (partner, came_from, state, at, by, why) VALUES ('new', 'approved', 'active', 1, 'li', 'x')",
+            "row_unrecorded",
+            3,
+            -1,
+        ),
+    ],
+)
+def test_verify_compares_the_rows_of_moves_with_their_records_both_ways(
+    still: Program, statement: str, why: str, row: int, seq: int
+) -> None:
+    assert moved(still, "new", "approved") == 0
+    assert still.inside("audit", "verify").code == 0
+    path = tampered(still, "tampered.sqlite", statement)
+    said = still.inside("audit", "verify", "--store", path, "--json")
+    broken = said.json["broken"]
+    assert (said.code, said.json["whole"], broken["why"], broken["row"], broken["seq"]) == (1, False, why, row, seq)
+    assert (broken["chain"] == "") == (why == "row_unrecorded")
+    people = still.inside("audit", "verify", "--store", path)
+    assert people.code == 1 and f"broken at row {row} of the partners' moves" in people.out and why in people.out
+    refused = still.inside("store", "restore", path)
+    assert refused.code != 0 and "partners' moves" in refused.err

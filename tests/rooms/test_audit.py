@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lizi import audit
 from lizi.audit import Broken, Chain, Head, Record, checkpoint_bytes, heads_in, verify
-from lizi.types import Attempt, Exchange, Target, Usage
+from lizi.types import Attempt, Exchange, PartnerState, Standing, Target, Usage
 
 CANARY = "canary-5f1c"
 
@@ -215,3 +215,76 @@ def test_a_key_of_the_services_own_stands_in_the_chain_with_its_public_half_and_
         "seq": 1,
     }
     assert rows[1].body == json.dumps(json.loads(rows[1].body), sort_keys=True, separators=(",", ":")).encode()
+
+
+# --- the partners' moves ---------------------------------------------------------------------------
+
+STATES: tuple[PartnerState, ...] = ("candidate", "approved", "active", "retired")
+
+
+def lives(count: int) -> tuple[list[Record], list[Standing]]:
+    """`count` moves, each third one of the same partner, recorded in two chains of which the second by name began first."""
+    moves = [
+        Standing(
+            partner=f"p{at % 3}", state=STATES[at % 4], at=100.0 + at / 8, by="li.hua", why=f"trial {at}", came_from=STATES[at % 4 - 1]
+        )
+        for at in range(count)
+    ]
+    first, second = chain(worker=2), chain(worker=1)
+    rows = [second.genesis, *(second.partner(move) for move in moves[count // 2 :]), second.append(exchange(1))]
+    rows += [first.genesis, first.append(exchange(2)), *(first.partner(move) for move in moves[: count // 2])]
+    return rows, moves
+
+
+BEGAN = {"b00t.2": 1, "b00t.1": 2}
+
+
+def of_moves(rows: list[Record], moves: list[Standing]) -> Broken | None:
+    return verify(rows, moves=moves, began=BEGAN).broken
+
+
+@given(st.integers(0, 8))
+def test_moves_that_stand_as_they_were_recorded_are_whole(count: int) -> None:
+    assert of_moves(*lives(count)) is None
+    assert verify(lives(count)[0]).broken is None, "who has no rows to compare asks for none"
+
+
+@given(st.integers(0, 5), st.sampled_from(["partner", "state", "at", "by", "why", "came_from"]))
+def test_a_row_of_a_move_that_was_changed_is_named_with_its_record(at: int, field: str) -> None:
+    rows, moves = lives(6)
+    other = float("inf") if field == "at" else None if field == "came_from" else "other"
+    moves[at] = msgspec.structs.replace(moves[at], **{field: other})
+    found = Broken("b00t.2", at + 2, "row_changed", at + 1) if at < 3 else Broken("b00t.1", at - 2, "row_changed", at + 1)
+    assert of_moves(rows, moves) == found
+    assert f"row {at + 1} " in found.where and found.chain in found.where
+
+
+@given(st.integers(0, 5))
+def test_a_row_that_is_gone_or_came_in_is_named(at: int) -> None:
+    rows, moves = lives(6)
+    gone = moves.pop(at)
+    broken = of_moves(rows, moves)
+    assert broken is not None and (broken.why, broken.row) == ("row_missing", at + 1)
+    moves[at:at] = [gone, msgspec.structs.replace(gone, why="never recorded")]
+    assert of_moves(rows, moves) == Broken("", -1, "row_unrecorded", at + 2)
+    moves.pop(at + 1)
+    moves.append(msgspec.structs.replace(gone, state="active"))
+    last = of_moves(rows, moves)
+    assert last == Broken("", -1, "row_unrecorded", 7) and last.where == "row 7 of the partners' moves"
+
+
+@given(st.integers(0, 4))
+def test_rows_in_another_order_are_found_since_the_last_one_decides(at: int) -> None:
+    rows, moves = lives(6)
+    moves[at], moves[at + 1] = moves[at + 1], moves[at]
+    broken = of_moves(rows, moves)
+    assert broken is not None and (broken.why, broken.row) == ("row_changed", at + 1)
+
+
+def test_a_broken_link_or_a_failed_claim_comes_before_moves_and_words_of_a_move_in_other_records_mislead_nobody() -> None:
+    rows, moves = lives(4)
+    cut = [Head("b00t.1", 9, b"")]
+    assert verify(rows, cut, moves=moves[:1], began=BEGAN).broken == Broken("b00t.1", 4, "truncated")
+    sly = chain(worker=3)
+    told = [sly.genesis, sly.append(msgspec.structs.replace(exchange(3), app='"kind":"partner"'))]
+    assert of_moves([*rows, *told], moves) is None

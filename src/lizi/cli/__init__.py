@@ -269,7 +269,7 @@ def audit_verify(
     config: ConfigPath = _DEFAULT_CONFIG,
     store: Annotated[Path | None, typer.Option(help="A store file, e.g. a backup; default: the configured one.")] = None,
 ) -> None:
-    """Recompute every chain; name the first broken record."""
+    """Recompute every chain and compare the partners' moves with it; name the first record or row that is wrong."""
     from lizi.cli import records
 
     records.verify(_output, config, store)

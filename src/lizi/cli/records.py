@@ -171,7 +171,7 @@ def _named(config: Config, partner: str, known: frozenset[str]) -> list[str]:
 
 
 def verify(output: Output, config_path: Path, store_path: Path | None) -> None:
-    """Check every link, place and signature; ends with 1 and names the first broken record."""
+    """Check every link, place and signature, and the partners' moves; ends with 1 and names the first record or row that is wrong."""
     house = House(config_path) if store_path is None or config_path.exists() else None
     path = store_path or (house.store_path if house is not None else config_path)
     trusted = house.trust() if house is not None else None
@@ -190,8 +190,7 @@ def verify(output: Output, config_path: Path, store_path: Path | None) -> None:
     def show(console: Console) -> None:
         if broken is not None:
             # A chain's name comes from a file that somebody may have written on purpose.
-            where = f"record {broken.seq} of chain {broken.chain}"
-            console.print(f"broken at {where}: {broken.why}", style="bold red", markup=False, soft_wrap=True)
+            console.print(f"broken at {broken.where}: {broken.why}", style="bold red", markup=False, soft_wrap=True)
             return
         console.print(f"[green]whole[/green]: {_counted(verdict)}, {verdict.checkpoints:,} signed checkpoints")
         if trusted is None:

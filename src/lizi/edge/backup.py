@@ -114,7 +114,7 @@ def _checked(path: Path, trusted: Trust | None) -> Verdict:
     if verdict.broken is not None:
         broken = verdict.broken
         raise StoreError(
-            f"the audit chain of {path.name} is broken at record {broken.seq} of chain {broken.chain}: {broken.why}",
+            f"the audit chain of {path.name} is broken at {broken.where}: {broken.why}",
             code="store_failed",
             hint="use another backup; `lizi audit verify` says more about the one in use",
         )

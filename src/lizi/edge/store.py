@@ -388,16 +388,17 @@ class Store:
                     yield Head(chain, seq, _unhex(hash_))
 
     def verify(self, trusted: Callable[[Record, tuple[str, bytes] | None], bool] | None = None) -> Verdict:
-        """Check the whole audit chain at one moment; others may write meanwhile.
+        """Check the whole audit chain at one moment, and the partners' moves against it; others may write meanwhile.
 
         `trusted` is given each checkpoint with its key id and signature (`Keyring.trusts`).
         """
         connection = self.connection
         with mapped("can't read the audit chain"):
-            connection.execute("BEGIN")  # one snapshot for rows and claims
+            connection.execute("BEGIN")  # one snapshot for records, claims and moves
             try:
                 check = None if trusted is None else lambda record: trusted(record, self.signature(record))
-                verdict = verify(self.audit_rows(), self.checkpoint_claims(), check)
+                moves, began = self.partner_moves(), self.chain_names()
+                verdict = verify(self.audit_rows(), self.checkpoint_claims(), check, moves=moves, began=began)
                 if verdict.broken is None:
                     seen = {head.chain for head in verdict.heads}
                     gone = min((name for name in self.chain_names() if name not in seen), default=None)
