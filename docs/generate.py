@@ -335,6 +335,9 @@ def metrics_page() -> str:
     labels = printed_metrics()
     if set(labels) != set(_METRICS):
         raise SystemExit(f"docs/generate.py, _METRICS: differs from the source in {sorted(set(labels) ^ set(_METRICS))}")
+    for name, meaning in _METRICS.items():
+        if ", by " in meaning and not labels[name]:
+            raise SystemExit(f"docs/generate.py: {name} is counted by something, but no label of it was found in src/lizi/edge")
     lines = [
         "# Metrics\n",
         "`GET /metrics` gives the sum over all workers in Prometheus's text format: with `server.metrics_token` to whoever holds it,",
@@ -355,13 +358,45 @@ def printed_metrics() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "src" / "lizi" / "edge").glob("*.py")):
         text = path.read_text(encoding="utf-8")
+        made = series_labels(ast.parse(text))
         for name in re.findall(r"[\"'](lizi_[a-z_]+?)(?:_bucket|_sum|_count)?[\"'{]", text):
             labels = re.findall(rf"[\"']{name}\{{([^}}]*\{{[^\n]*)", text)  # printed whole: name{{label="{{value}}"}}
-            named = re.findall(rf'_series\(\s*"{name}", ([^)]*)\)', text)  # made by `_series(name, label=value)`
-            tabled = re.findall(rf'\("{name}", [\w.]+, "(\w+)"\)', text)  # a row of telemetry's table of simple counters
-            keys = re.findall(r'(\w+)="', labels[0]) if labels else re.findall(r"(\w+)=", named[0]) if named else tabled
+            keys = re.findall(r'(\w+)="', labels[0]) if labels else made.get(name, [])
             found[name] = [key for key in keys if key != "le"] or found.get(name, [])
     return found
+
+
+def series_labels(tree: ast.Module) -> dict[str, list[str]]:
+    """Metric → its labels, from calls of `_series`, also in a loop over a table whose rows begin with the metric's name."""
+    found = {}
+    rows: list[tuple[ast.AST, dict[str, str]]] = [(tree, {})]
+    for loop in ast.walk(tree):
+        if isinstance(loop, ast.For) and isinstance(loop.iter, ast.Tuple) and isinstance(loop.target, ast.Tuple):
+            variables = [ast.unparse(variable) for variable in loop.target.elts]
+            for row in loop.iter.elts:
+                if isinstance(row, ast.Tuple):
+                    values = [cell.value if isinstance(cell, ast.Constant) else "" for cell in row.elts]
+                    rows += [(loop, {name: value for name, value in zip(variables, values, strict=False) if isinstance(value, str)})]
+    for place, known in rows:
+        for call in ast.walk(place):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "_series" and call.args:
+                name = _said(call.args[0], known)
+                keys = [word.arg or _key(word.value, known) for word in call.keywords]
+                if name and all(keys):
+                    found[name] = keys
+    return found
+
+
+def _key(node: ast.expr, known: dict[str, str]) -> str:
+    """The one label in `**{label: value}`."""
+    return _said(node.keys[0], known) if isinstance(node, ast.Dict) and len(node.keys) == 1 else ""
+
+
+def _said(node: ast.expr | None, known: dict[str, str]) -> str:
+    """The text that an expression stands for; empty when that can't be seen."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return known.get(node.id, "") if isinstance(node, ast.Name) else ""
 
 
 # --- command line ------------------------------------------------------------------------------

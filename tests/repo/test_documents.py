@@ -45,6 +45,28 @@ def test_generated_pages_are_up_to_date(generate: ModuleType) -> None:
     assert stale == [], "`make docs` writes them"
 
 
+def test_the_labels_of_metrics_are_found_however_they_are_made(generate: ModuleType) -> None:
+    made = """
+for name, kept in (("lizi_a_total", self._a), ("lizi_b_total", self._b)):
+    for (x, y), count in kept.items():
+        found[_series(name, feature=x, model=y)] = count
+for name, kept, label in (("lizi_c_total", self._c, "code"),):
+    found[_series(name, **{label: 1})] = 1
+found[_series("lizi_d_total", kind=kind)] = 1
+found[_series(unknown, kind=kind)] = 1
+"""
+    assert generate.series_labels(ast.parse(made)) == {
+        "lizi_a_total": ["feature", "model"],
+        "lizi_b_total": ["feature", "model"],
+        "lizi_c_total": ["code"],
+        "lizi_d_total": ["kind"],
+    }
+    labels = generate.printed_metrics()
+    assert labels["lizi_exchanges_total"] == labels["lizi_synthetic_exchanges_total"] == ["feature", "model", "outcome"]
+    bare = [name for name, meaning in generate._METRICS.items() if ", by " in meaning and not labels[name]]
+    assert bare == [], "what is counted by something has a label for it"
+
+
 def test_every_setting_is_explained(generate: ModuleType) -> None:
     bare = [line for line in generate.config_page().splitlines() if line.startswith("| `") and line.endswith("|  |")]
     assert bare == []
