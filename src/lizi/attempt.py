@@ -136,6 +136,9 @@ class Asking:
         self.attempt.finish, self.attempt.outcome = self._finish.reason, "ok"
         if self._reader.unknown_finish:
             self._opened.exchange.checks["finish"] = "failed"
+        if self._reader.warned:
+            # The answer may be shown; that the partner wants no further turn has no field in the device's protocol.
+            self._opened.exchange.checks["moderation"] = "failed"
         self._account()
         state = self._state() if self._memory is not None and not self.withdrawn else None
         return [self.attempt.usage, self._finish] if state is None else [self.attempt.usage, state, self._finish]

@@ -243,6 +243,14 @@ def test_qianfans_lower_flags_let_the_answer_pass(flag: int) -> None:
     assert events == [Text("hello"), Finish("stop")]
 
 
+def test_that_a_partner_wants_no_further_turn_is_noted_and_changes_no_answer() -> None:
+    for flags, warned in (((0, 1), False), ((2, 0), True), ((None, 2), True), ((None, None), False)):
+        chunks = [*(chunk(content="hello", flag=flag) for flag in flags), chunk("stop")]
+        reader = Reader(True, 200, {"content-type": "text/event-stream"}, target("qianfan", "ernie-5"))
+        events = reader.feed("".join(f"data: {json.dumps(one)}\n\n" for one in chunks).encode()) + reader.close()
+        assert (reader.warned, events) == (warned, [Text("hello"), Text("hello"), Finish("stop")])
+
+
 def test_qianfans_third_flag_stops_and_the_fourth_withdraws() -> None:
     assert fault_of(read("qianfan", "ernie-5", chunk(content="hello"), chunk(content="more", flag=3))) == "policy_output"
     events = read("qianfan", "ernie-5", chunk(content="hello"), chunk(content="more", flag=4), chunk("stop"))

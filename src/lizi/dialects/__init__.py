@@ -19,6 +19,8 @@ class ReplyReader(Protocol):
 
     unknown_finish: bool
     """Whether the partner gave a reason to stop that no table knows."""
+    warned: bool
+    """Whether its moderation lets the answer stand and wants no further turn."""
 
     def feed(self, data: bytes) -> list[Event]:
         """Events of these bytes, as split by the network."""

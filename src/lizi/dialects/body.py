@@ -42,6 +42,7 @@ class Body(ABC):
         "_status",
         "_usage",
         "unknown_finish",
+        "warned",
     )
 
     def __init__(self, streamed: bool, status: int, headers: Mapping[str, str], target: Target) -> None:
@@ -59,6 +60,8 @@ class Body(ABC):
         self._ended = False
         self.unknown_finish = False
         """The partner named a reason to stop that is in no table."""
+        self.warned = False
+        """The partner's moderation lets the answer stand and wants no further turn of this conversation."""
 
     @abstractmethod
     def _payload(self, payload: bytes, events: list[Event], broken: str = "server_error") -> None:

@@ -191,6 +191,8 @@ class Reader(Body):
             self._withdraw(events)
         elif action == "stop":
             self._fail("policy_output", events)
+        elif action == "warn":
+            self.warned = True
 
     def _look_for_error(self, payload: bytes, events: list[Event], answered: bool) -> None:
         tree = _decode_tree(payload)

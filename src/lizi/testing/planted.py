@@ -144,7 +144,7 @@ def _flagged(speech: Speech) -> list[Variant]:
 
     return [
         Variant(name="1: low risk", script=marked(1)),
-        Variant(name="2: no further turns", script=marked(2)),
+        Variant(name="2: no further turns", script=marked(2), checks={"moderation": "failed"}),
         Variant(name="3: must not be shown", script=marked(3), due=("!policy_output",)),
         Variant(name="4: taken back by the device", script=marked(4), due=("retract",), can_retract=True),
         Variant(name="4: never shown", script=marked(4), due=("withdrawn",)),

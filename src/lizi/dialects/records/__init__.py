@@ -63,7 +63,10 @@ class Differences(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         dict[str, str] | None, Meta(description="parts of its error messages → classes, where its code leaves the class open")
     ] = None
     flags: Annotated[
-        dict[str, Literal["allow", "warn", "stop", "retract"]] | None, Meta(description="values of its moderation `flag` → what to do")
+        dict[str, Literal["allow", "warn", "stop", "retract"]] | None,
+        Meta(
+            description="values of its moderation `flag` → what to do; `warn`: the answer stands, the check `moderation` is `failed`"
+        ),
     ] = None
     retracts: Annotated[bool | None, Meta(description="it may withdraw what it has already sent")] = None
     rate_headers: Annotated[dict[str, str] | None, Meta(description="part of a rate limit → header that carries it")] = None
