@@ -12,7 +12,7 @@ from lizi.callers import mint
 from lizi.config import Config, build_house, parse
 from lizi.house import Arrival, House, Opened, Ports
 from lizi.routing import Traffic
-from lizi.testing import FakeLimits, FakeUpstream, ManualClock, MemoryJournal
+from lizi.testing import FakeImages, FakeLimits, FakeUpstream, ManualClock, MemoryJournal
 from lizi.types import Event, Fault, Finish, Plan, Text
 
 CONFIG = """
@@ -63,6 +63,7 @@ class Corridor:
         self.upstream = FakeUpstream(script)
         self.limits = FakeLimits(places)
         self.journal = MemoryJournal()
+        self.images = FakeImages()
         self.config: Config = parse(config, START)
         self.secret, record = mint("notes", plan or Plan(), START, bytes(range(38)))
         self.traffic = Traffic(self.config.routing)
@@ -70,7 +71,9 @@ class Corridor:
             self.config, [record], idempotency_key=b"k" * 32, traffic=self.traffic, base_urls={}, at=self.clock.now(),
             state_keys={"11" * 8: b"s" * 32},
         )  # fmt: skip
-        self.ports = Ports(upstream=self.upstream, limits=self.limits, journal=self.journal, clock=self.clock, draw=lambda: 0.0)
+        self.ports = Ports(
+            upstream=self.upstream, limits=self.limits, journal=self.journal, images=self.images, clock=self.clock, draw=lambda: 0.0
+        )
 
     def open(
         self,

@@ -17,7 +17,7 @@ from lizi.edge.runtime import SystemClock
 from lizi.edge.upstream import HttpUpstream
 from lizi.house import Arrival, Ports
 from lizi.routing import Traffic
-from lizi.testing import FakeLimits, MemoryJournal
+from lizi.testing import FakeImages, FakeLimits, MemoryJournal
 from lizi.testing.captured import Script
 from lizi.testing.planted import THOUGHT
 from lizi.testing.server import Partner
@@ -157,7 +157,9 @@ class Line:
         house, secret = self._house(deadlines, capabilities, more)
         self.asked += 1
         before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        ports = Ports(upstream=self.upstream, limits=self.limits, journal=self.journal, clock=self.clock, draw=lambda: 0.0)
+        ports = Ports(
+            upstream=self.upstream, limits=self.limits, journal=self.journal, images=FakeImages(), clock=self.clock, draw=lambda: 0.0
+        )
         arrival = Arrival(
             feature=feature,
             caller=house.callers.authenticate(f"Bearer {secret}", NOW),

@@ -96,6 +96,18 @@ class CarrySettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     life_s: Annotated[int, Meta(ge=60, le=30 * 86_400, description="how long one opens; a conversation may rest so long")] = 86_400
 
 
+class VeilSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What partners may learn of users."""
+
+    remote_images: Annotated[
+        Literal["refuse", "allow"],
+        Meta(
+            description="links to pictures. refuse: 400, only data: URLs are taken, and cleaned; allow: the partner gets the link as it is"
+            " and fetches what is there, metadata included; Lizi itself never fetches"
+        ),
+    ] = "refuse"
+
+
 class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One partner: where it is and how it speaks."""
 
@@ -176,6 +188,7 @@ class Config(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     carry: CarrySettings = CarrySettings()
+    veil: VeilSettings = VeilSettings()
     records: dict[Name, Record] = {}
     """Partners that Lizi has no record of, or another one; the keys are those of dialects/records/*.toml."""
     partners: dict[Name, PartnerSettings] = {}
@@ -304,6 +317,7 @@ def build_house(
         idempotency_key=idempotency_key,
         other_idempotency_keys=tuple(other_idempotency_keys),
         carrier=carrier(config, state_keys),
+        remote_images=config.veil.remote_images == "allow",
         config_hash=config.hash,
     )
 

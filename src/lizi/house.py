@@ -14,7 +14,7 @@ from lizi.callers import CallerBook
 from lizi.carry import Carrier
 from lizi.features import Answer
 from lizi.metering import PriceBook
-from lizi.ports import Clock, Journal, Limits, Upstream
+from lizi.ports import Clock, Images, Journal, Limits, Upstream
 from lizi.routing import Route, Traffic
 from lizi.types import Caller, ChatRequest, Claim, Exchange, Ticket
 from lizi.wire.tasks import TaskRequest
@@ -64,6 +64,8 @@ class House(Struct, frozen=True, kw_only=True):
     """Before or after a rotation: a repeat is looked for under these, too."""
     carrier: Carrier | None
     """Seals what a partner wants brought back; `None`: nothing is carried."""
+    remote_images: bool
+    """A link to a picture may be passed on, for the partner to fetch."""
     config_hash: str
 
 
@@ -73,6 +75,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     upstream: Upstream
     limits: Limits
     journal: Journal
+    images: Images
     clock: Clock
     draw: Callable[[], float]
     """In [0, 1): the choice among targets."""

@@ -16,7 +16,7 @@ from lizi import routing
 from lizi.attempt import Asking, releases
 from lizi.callers import bound_hash
 from lizi.dialects.rates import rates
-from lizi.errors import LiziError, Refused
+from lizi.errors import InvalidRequest, LiziError, Refused
 from lizi.features import FEATURES, Answer
 from lizi.features.structured import LONGEST_REPAIR, ladder
 from lizi.house import Arrival, House, Opened, Ports, Steps
@@ -40,7 +40,7 @@ def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
     lost = 0
     request: ChatRequest | TaskRequest
     if arrival.feature == "chat":
-        request = decode_chat(arrival.body)
+        request = decode_chat(arrival.body, remote_images=house.remote_images)
         if request.carried and house.carrier is not None:
             messages, lost = house.carrier.restore(request.messages, caller.app, clock.now())
             request = replace(request, messages=messages)
@@ -93,6 +93,8 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         demand = _demand(opened)
         opened.ticket = await ports.limits.reserve(opened.caller, demand, opened.claim)
         exchange.reserved_micros = demand.money_micros
+        if request.images:
+            await _clean(opened, ports)
         while True:  # as often as the plan of a feature or of a schema wants to ask
             held: list[Event] = []
             fault: str | None = None
@@ -176,6 +178,22 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         raise
     finally:
         _close(opened, ports)
+
+
+async def _clean(opened: Opened, ports: Ports) -> None:
+    """Each picture replaced where it stands, so that no later ask of a plan, made from the same messages, can find what came.
+
+    In turn and not side by side: one request with many must not take all places.
+    """
+    exchange = opened.exchange
+    exchange.checks["images"] = "error"
+    for path, image in opened.first.images:
+        try:
+            image["url"] = await ports.images.clean(image["url"], exchange.started_mono + opened.house.deadlines.whole_s)
+        except InvalidRequest as error:
+            exchange.checks["images"] = "failed"
+            raise InvalidRequest(f"{path}: {error.message}", code=error.code, param=path) from None
+    exchange.checks["images"] = "passed"
 
 
 async def _read(reply: Reply, asking: Asking) -> bytes:

@@ -1,4 +1,4 @@
-"""What the corridor awaits. Four Protocols, three methods at most; the wall implements them.
+"""What the corridor awaits. Five Protocols, three methods at most; the wall implements them.
 
 Each has a port suite in tests/conformance that any implementation must pass, the fakes of
 `lizi.testing` first.
@@ -72,6 +72,19 @@ class Journal(Protocol):
 
     def append(self, exchange: Exchange) -> None:
         """Record a finished exchange and its attempts. Synchronous; the room was kept by `room`."""
+        ...
+
+
+class Images(Protocol):
+    """Takes out of a picture what it says beside what it shows."""
+
+    async def clean(self, url: str, deadline_mono: float) -> str:
+        """The picture of a `data:` URL as another `data:` URL, PNG or JPEG: its pixels, upright, and nothing else of the file.
+
+        Base64 in and out, since ten megabytes of it are work as well. The same picture gives the same answer.
+        Never fetches anything. Raises `InvalidRequest` `unsupported_content` for what is broken, too large or of no type
+        that is taken; `Refused` `busy` at once when too many wait, and past the deadline. Leaving early ends the work.
+        """
         ...
 
 

@@ -190,6 +190,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a target must be able to do for this request to make sense there."""
     can_retract: bool = False
     """The device can take back what it has shown: a partner that may withdraw its answer need not be waited for."""
+    images: tuple[tuple[str, dict[str, Json]], ...] = ()
+    """Each picture that came inline: its path in the request, and the object within `messages` whose `url` it is."""
     carried: bool = False
     """Some assistant's turn brings an `x_state`."""
     dropped: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ import pytest
 
 from lizi.testing.partners import Behaviour, ToolCall
 from lizi.wire.sse import SseReader
+from planted_pictures import saved, scene, url_of
 from running_service import Running, running
 
 # A struct with guides: described, an enumeration, bounds of a number and of a list, one optional that is simply not required.
@@ -118,7 +119,7 @@ def test_a_tool_call_and_its_answer(service: Running) -> None:
 
 def test_images_and_tools_may_come_for_every_model_and_get_a_typed_error(service: Running) -> None:
     """The client declares vision, tool calling and reasoning of every model."""
-    image = {"type": "image_url", "image_url": {"url": "https://example.com/sea.png"}}
+    image = {"type": "image_url", "image_url": {"url": url_of(saved(scene(), "PNG"))}}
     for fields in ({"messages": [{"role": "user", "content": [image]}]}, {"tools": [TOOL]}):
         status, _, events = respond(service, model="plain", **fields)
         assert (status, events[0]["error"]["code"]) == (400, "unsupported_content")

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from lizi.testing.partners import BEHAVIOURS, Behaviour, ToolCall
+from planted_pictures import SECRET, difference, opened, planted, says_nothing, scene, url_of
 from running_service import PARTNER_KEY, Running, running
 
 ASK = [{"role": "user", "content": "How many?"}]
@@ -183,13 +184,20 @@ def test_models(client: openai.OpenAI) -> None:
 
 
 def test_images_pass_to_a_model_that_sees_and_are_refused_by_one_that_does_not(client: openai.OpenAI, service: Running) -> None:
-    url = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    url = url_of(planted()["jpeg"])
     see = [{"role": "user", "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": url}}]}]
     client.chat.completions.create(model="assistant", messages=see)  # type: ignore[arg-type]
-    assert service.asked()["messages"][0]["content"][1]["image_url"]["url"] == url
+    sent = service.asked()["messages"][0]["content"][1]["image_url"]["url"]
+    assert says_nothing(sent) and difference(opened(sent), scene()) < 3
+    assert SECRET not in json.dumps(service.asked())
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="plain", messages=see)  # type: ignore[arg-type]
     assert caught.value.code == "unsupported_content"
+    for broken in ("https://example.com/sea.png", url_of(planted()["png"][:200])):
+        see[0]["content"][1]["image_url"]["url"] = broken  # type: ignore[index]
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.chat.completions.create(model="assistant", messages=see)  # type: ignore[arg-type]
+        assert (caught.value.code, caught.value.param) == ("unsupported_content", "messages[0].content[1].image_url.url")
 
 
 def test_errors_are_the_clients_own_classes(client: openai.OpenAI, service: Running) -> None:

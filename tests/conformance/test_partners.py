@@ -23,6 +23,7 @@ from lizi.testing.planted import PLANTED, THOUGHT, Planted, Variant
 from lizi.testing.remembering import GOOD
 from lizi.testing.speeches import SPEECHES
 from partner_line import HURRIED, HURRIED_WHOLE, NOW, PATIENT, Got, Line
+from planted_pictures import saved, scene, url_of
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}}
@@ -170,7 +171,7 @@ SAMPLING = {
     "temperature": 1.7, "top_p": 0.9, "presence_penalty": 0.5, "frequency_penalty": 0.5, "seed": 7, "stop": ["END"], "max_tokens": 300,
     "user": "olga", "metadata": {"a": "b"}, "store": True,
 }  # fmt: skip
-IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
+IMAGE = {"type": "image_url", "image_url": {"url": url_of(saved(scene(8, 8), "PNG")), "detail": "low"}}
 SHAPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "every field of sampling": SAMPLING,

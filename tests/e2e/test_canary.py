@@ -16,6 +16,7 @@ import pytest
 
 from e2e.outside import Line, admin, answer, ask, chat, get, metric, until, workers
 from lizi.testing.partners import Behaviour, ToolCall
+from planted_pictures import saved, scene
 from running_service import PARTNER_KEY, Running, running
 
 SERVER = "workers = 2\ngrace_ms = 0\ndrain_ms = 5000"
@@ -92,7 +93,8 @@ def _whole(service: Running, received: list[bytes], body: Any, **named: Any) -> 
 
 def _full(plants: Plants, stream: bool) -> dict[str, Any]:
     """A request with a word in every place that takes one."""
-    image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + plants.plant("image").encode() * 20).decode()
+    word = plants.plant("image").encode()
+    image = base64.b64encode(saved(scene(), "JPEG", comment=word) + word * 20).decode()
     function = {"name": "look", "arguments": json.dumps({"q": plants.plant("tool arguments")})}
     return {
         "model": "assistant", "stream": stream, "user": plants.plant("user"), "metadata": {"note": plants.plant("metadata")},
@@ -106,7 +108,7 @@ def _full(plants: Plants, stream: bool) -> dict[str, Any]:
             {"role": "system", "content": plants.plant("system")},
             {"role": "user", "name": plants.plant("name"), "content": [
                 {"type": "text", "text": plants.plant("prompt")},
-                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}},
+                {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{image}"}},
             ]},
             {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": function}]},
             {"role": "tool", "tool_call_id": "call_1", "content": plants.plant("tool result")},
@@ -233,8 +235,10 @@ def _files(folder: Path) -> list[Path]:
 def test_the_words_did_reach_the_partner_and_the_search_would_find_them(service: Running, plants: Plants) -> None:
     bodies = b"".join(asked.body for asked in service.partner.requests)
     assert {door.rpartition(" ")[0] for door in plants.found_in(bodies)} >= {
-        "prompt", "system", "image", "tool arguments", "tool result", "input", "tool description"
+        "prompt", "system", "tool arguments", "tool result", "input", "tool description"
     }  # fmt: skip
+    assert b"data:image/jpeg;base64," in bodies
+    assert not {door for door in plants.found_in(bodies) if door.startswith("image ")}, "a picture goes, and what its file says stays"
     assert plants.found_in(base64.b64encode(b"ab" + next(iter(plants.words.values())).encode() + b"cdef"))
 
 

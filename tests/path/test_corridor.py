@@ -18,6 +18,7 @@ from lizi.types import Fault, Final, Finish, Plan, Text, Usage
 
 pytestmark = pytest.mark.asyncio
 GOOD = Behaviour(text="The river is quiet this morning.", chunks=4)
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 DOWN = Behaviour(status=503, error={"error": {"message": "overloaded by acme"}})
 
 
@@ -383,7 +384,7 @@ async def test_an_answer_always_has_a_ceiling_at_the_partner() -> None:
 
 
 async def test_content_decides_and_what_no_target_can_do_is_refused() -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    image = {"type": "image_url", "image_url": {"url": PIXEL}}
     body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]}]}
     assert end_of(await Corridor(GOOD).ask({"model": "seeing", **body})) == "stop"
     assert end_of(await Corridor(GOOD).ask({"model": "assistant", **body})) == "unsupported_content"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from lizi.errors import InvalidRequest
 from lizi.types import ChatRequest, JsonObjectFormat, JsonSchemaFormat
+from lizi.wire.images import IMAGE_BYTES
 from lizi.wire.openai import decode_chat
 from lizi.wire.openai_fields import CHAT_FIELDS, MESSAGE_FIELDS, schema_of
-from lizi.wire.openai_request import IMAGE_BYTES
 
 USER = {"role": "user", "content": "hi"}
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 40).decode()
@@ -357,7 +357,6 @@ def test_images_are_checked_and_needed() -> None:
         return chat(messages=[{"role": "user", "content": [{"type": "text", "text": "what?"}, part]}])
 
     assert decode_chat(request(PNG, detail="low")).needs == {"images"}
-    assert decode_chat(request("https://example.com/a.png?x=1")).needs == {"images"}
     at = "messages[0].content[1].image_url.url"
     for url in (
         "http://example.com/a.png",
@@ -371,6 +370,7 @@ def test_images_are_checked_and_needed() -> None:
         "data:text/html;base64,PHN2Zz4=",
         "data:image/png;base64,!!!!",
         "data:image/png;base64," + "é" * 4,
+        "https://example.com/a.png?user=7&signature=abc",
         PNG + "A",
         PNG[:30] + "=" + PNG[31:],
         PNG.replace("image/png", "image/jpeg"),
@@ -381,6 +381,34 @@ def test_images_are_checked_and_needed() -> None:
     assert refused(request(PNG, detail="huge")).code == "invalid_request"
     assert refused(request(PNG, size=3)).code == "unknown_field"
     assert refused(request(PNG + "A" * (IMAGE_BYTES * 4 // 3))).code == "body_too_large"
+
+
+def test_a_link_to_an_image_passes_only_where_the_configuration_allows_it() -> None:
+    def request(url: str) -> bytes:
+        return chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
+
+    error = refused(request("https://example.com/a.png?x=1"))
+    assert (error.code, error.param) == ("unsupported_content", "messages[0].content[0].image_url.url")
+    assert "data:" in (error.hint or "") and "example" not in error.message
+    allowed = decode_chat(request("https://example.com/a.png?x=1"), remote_images=True)
+    assert (allowed.needs, allowed.images) == ({"images"}, ())
+    for url in ("http://example.com/a.png", "https://user:pw@example.com/a.png", "https://" + "a" * 3000, "ftp://a/b.png"):
+        with pytest.raises(InvalidRequest):
+            decode_chat(request(url), remote_images=True)
+
+
+def test_each_image_is_listed_with_its_place_and_a_request_has_at_most_twenty() -> None:
+    def request(count: int) -> bytes:
+        part = {"type": "image_url", "image_url": {"url": PNG}}
+        turns = [{"role": "user", "content": [{"type": "text", "text": "?"}, part]} for _ in range(count)]
+        return chat(messages=turns)
+
+    found = decode_chat(request(20))
+    assert [path for path, _ in found.images] == [f"messages[{index}].content[1].image_url.url" for index in range(20)]
+    assert all(image is found.messages[index]["content"][1]["image_url"] for index, (_, image) in enumerate(found.images))
+    error = refused(request(21))
+    assert (error.code, error.param) == ("unsupported_content", "messages[20].content[1]")
+    assert decode_chat(chat()).images == ()
 
 
 def test_a_conversation_with_tools_passes_and_needs_them() -> None:

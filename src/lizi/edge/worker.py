@@ -42,6 +42,7 @@ from lizi.edge.channel import (
     States,
     Stop,
 )
+from lizi.edge.images import ImageCleaner
 from lizi.edge.journal import Journal
 from lizi.edge.limits import OwnerLimits
 from lizi.edge.logs import LineWriter, install
@@ -102,12 +103,14 @@ class Worker:
         self.journal = self._start_journal()
         try:
             self.upstream = HttpUpstream(self._secret, connections=self._connections(generation), private=_private(generation.config))
+            self.images = ImageCleaner()
             self.house = self._house(generation)
             self._follow(generation)
             ports = Ports(
                 upstream=self.upstream,
                 limits=self.limits,
                 journal=self.telemetry.journal(self.journal),
+                images=self.images,
                 clock=self.clock,
                 draw=random.Random().random,  # noqa: S311 - a share among targets is no secret
             )
@@ -356,7 +359,7 @@ class Worker:
     # --- numbers ---
 
     def _numbers(self) -> dict[str, float]:
-        server, upstream, journal = self.server, self.upstream, self.journal.state
+        server, upstream, journal, images = self.server, self.upstream, self.journal.state, self.images
         return {
             **self.telemetry.numbers(),
             "lizi_exchanges_in_flight": self.limits.in_flight,
@@ -371,6 +374,10 @@ class Worker:
             "lizi_partner_connections_total": upstream.opened,
             "lizi_partner_requests_failed_total": upstream.failed,
             "lizi_partner_requests_cancelled_total": upstream.cancelled,
+            "lizi_images_pending": images.pending,
+            "lizi_images_cleaned_total": images.cleaned,
+            "lizi_images_refused_total": images.refused,
+            "lizi_images_failed_total": images.failures,
             "lizi_journal_waiting": journal.waiting,
             "lizi_journal_committed_total": journal.committed,
             "lizi_journal_failures_total": journal.failures,
@@ -414,6 +421,8 @@ class Worker:
             limits.flush()
         if upstream := getattr(self, "upstream", None):
             await upstream.close()
+        if images := getattr(self, "images", None):
+            await images.close()
         await cancel_all(1.0)
         lost = self.journal.close(_LAST_RECORDS_S)
         if lost:

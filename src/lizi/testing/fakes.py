@@ -1,4 +1,4 @@
-"""Fakes of the ports, in process: a scripted upstream, limits, a journal.
+"""Fakes of the ports, in process: a scripted upstream, limits, a journal, a cleaner of images.
 
 They keep what happened as plain lists, so that a test asserts values instead of calls. No socket,
 no thread, no real waiting. Each passes the port suite of its port where that needs no wall.
@@ -14,12 +14,13 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from lizi.edge import picture
 from lizi.errors import InvalidRequest, LiziError, PartnerError, Refused, Retry
 from lizi.testing.behaviours import Asked, Behaviour
 from lizi.testing.rendering import render
 from lizi.types import Call, Caller, Claim, Demand, Exchange, Ticket, Usage
 
-__all__ = ["FakeLimits", "FakeReply", "FakeUpstream", "MemoryJournal"]
+__all__ = ["FakeImages", "FakeLimits", "FakeReply", "FakeUpstream", "MemoryJournal"]
 
 FaultKind: TypeAlias = Literal["timeout", "cut", "broken_http", "hang"]
 CONNECTING, HEADERS = -2, -1
@@ -219,6 +220,27 @@ class FakeLimits:
         key = self._claimed.pop(ticket.id, None)
         if key is not None:
             self.claims[key] = (self.claims[key][0], outcome)
+
+
+class FakeImages:
+    """`Images` by the same decoders, but in this process and at once; it refuses with `refusal` while that is set.
+
+    `cleaned` holds each data: URL that it gave back, in order.
+    """
+
+    def __init__(self) -> None:
+        self.refusal: LiziError | None = None
+        self.cleaned: list[str] = []
+
+    async def clean(self, url: str, deadline_mono: float) -> str:
+        """As `lizi.ports.Images.clean`; the deadline can't pass, as nothing is waited for."""
+        if self.refusal is not None:
+            raise self.refusal
+        try:
+            self.cleaned.append(picture.clean(url.encode("ascii", "replace")).decode("ascii"))
+        except picture.Unfit as unfit:
+            raise InvalidRequest(f"the image {unfit}", code="unsupported_content") from None
+        return self.cleaned[-1]
 
 
 class MemoryJournal:

@@ -33,7 +33,7 @@ OUTPUT_TOKENS = 10_000_000  # above any model's window; keeps the reservation's 
 STOPS = 4  # OpenAI's own bound
 TOOLS = 128  # OpenAI's own bound
 TOOL_NAME = "^[a-zA-Z0-9_-]{1,64}$"
-URL_LENGTH = 2048
+IMAGES = 20  # above that Anthropic takes only small ones; each costs up to seconds of a processor
 STATE_LENGTH = 64 * 1024  # the most that `lizi.carry` seals
 
 _TEXT: JsonSchema = {"type": "string"}
@@ -173,14 +173,6 @@ PART_FIELDS: dict[str, dict[str, frozenset[str]]] = {
 }
 """Kinds of content parts and their fields, by role."""
 
-IMAGE_TYPES = {
-    "image/png": (b"\x89PNG\r\n\x1a\n", 0),
-    "image/jpeg": (b"\xff\xd8\xff", 0),
-    "image/gif": (b"GIF8", 0),
-    "image/webp": (b"WEBP", 8),
-}
-"""Types of images taken, each with the bytes it must hold and where: a wrong label is an error here and not at a partner."""
-
 _PARTS: dict[str, JsonSchema] = {
     "text": _closed({"type": {"const": "text"}, "text": _TEXT}, "type", "text"),
     "refusal": _closed({"type": {"const": "refusal"}, "refusal": _TEXT}, "type", "refusal"),
@@ -189,7 +181,13 @@ _PARTS: dict[str, JsonSchema] = {
             "type": {"const": "image_url"},
             "image_url": _closed(
                 {
-                    "url": {"type": "string", "pattern": "^(data:image/(png|jpeg|gif|webp);base64,|https://)"},
+                    "url": {
+                        "type": "string",
+                        "pattern": "^data:image/(png|jpeg|gif|webp);base64,",
+                        "description": "The image itself: at most 10 MiB, and 50 million pixels as JPEG, 25 million as another type;"
+                        f" {IMAGES} in a request. A partner gets its pixels, upright, as JPEG or PNG: no metadata, no further frames."
+                        " A link is refused unless the configuration allows it (`[veil] remote_images`).",
+                    },
                     "detail": _or_null({"enum": ["auto", "low", "high"]}),
                 },
                 "url",

@@ -8,7 +8,6 @@ Standards followed: RFC 8259; the field tables of `openai_fields`.
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -18,9 +17,10 @@ import msgspec
 
 from lizi.errors import InvalidRequest
 from lizi.types import Capability, ChatRequest, Json, JsonObjectFormat, JsonSchemaFormat
+from lizi.wire.images import is_inline
 from lizi.wire.openai_fields import (
     CHAT_FIELDS,
-    IMAGE_TYPES,
+    IMAGES,
     INTEGER_LIMIT,
     MESSAGE_FIELDS,
     MODEL_LENGTH,
@@ -30,17 +30,12 @@ from lizi.wire.openai_fields import (
     STOPS,
     TOOL_NAME,
     TOOLS,
-    URL_LENGTH,
     FieldRule,
 )
 from lizi.wire.schema import DEPTH, SchemaError, compile_schema, tree_fault
 
 __all__ = ["decode_chat", "decode_json", "reject_field"]
 
-IMAGE_BYTES = 10 * 1024 * 1024  # decoded; the smallest bound among partners that take images inline
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_DATA_URL = re.compile(r"data:(image/[a-z]+);base64,")
-_HTTPS_URL = re.compile(r"https://[A-Za-z0-9.\-]+(:\d{1,5})?([/?#][!-~]*)?")  # no user name, no blanks, no control characters
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _TOOL_NAME = re.compile(TOOL_NAME[:-1] + r"\Z")
 _REFINED_BYTES = 64 * 1024  # only a small broken body is parsed a second time for a better message
@@ -304,9 +299,11 @@ def _format(value: Json, path: str) -> JsonObjectFormat | JsonSchemaFormat | Non
 class _Conversation:
     """What the messages need from a target and what was dropped from them, gathered on the way."""
 
-    __slots__ = ("calls", "carried", "dropped", "needs")
+    __slots__ = ("calls", "carried", "dropped", "images", "needs", "remote_images")
 
-    def __init__(self, dropped: dict[str, None]) -> None:
+    def __init__(self, dropped: dict[str, None], remote_images: bool) -> None:
+        self.images: list[tuple[str, dict[str, Json]]] = []
+        self.remote_images = remote_images
         self.needs: set[Capability] = set()
         self.calls: set[str] = set()
         self.carried = False
@@ -386,36 +383,13 @@ class _Conversation:
                 image = _closed(part.get("image_url"), f"{here}.image_url", frozenset({"url", "detail"}))
                 if image.get("detail") not in (None, "auto", "low", "high"):
                     _bad(f"{here}.image_url.detail", "must be auto, low or high")
-                _image(image.get("url"), f"{here}.image_url.url")
+                if is_inline(image.get("url"), f"{here}.image_url.url", remote_images=self.remote_images):
+                    if len(self.images) == IMAGES:
+                        _bad(here, f"is one image more than the {IMAGES} that a request may have", "unsupported_content")
+                    self.images.append((f"{here}.image_url.url", image))
                 self.needs.add("images")
             elif type(part.get(kind)) is not str:
                 _bad(f"{here}.{kind}", "must be a string")
-
-
-def _image(url: Json, path: str) -> None:
-    """A picture inline, checked, or a link that the partner will fetch. Lizi itself fetches nothing."""
-    if type(url) is not str:
-        _bad(path, "must be a string")
-    if not url.startswith("data:"):
-        if len(url) > URL_LENGTH or not _HTTPS_URL.fullmatch(url):
-            _bad(path, "must be a data: URL or a plain https:// URL", "unsupported_content")
-        return
-    head = _DATA_URL.match(url)
-    if head is None or head[1] not in IMAGE_TYPES:
-        _bad(path, f"must be data:TYPE;base64,… with TYPE one of {', '.join(IMAGE_TYPES)}", "unsupported_content")
-    size = (len(url) - head.end()) * 3 // 4
-    if size > IMAGE_BYTES:
-        _bad(path, f"the image is larger than {IMAGE_BYTES // 1048576} MiB; send a smaller one", "body_too_large")
-    try:
-        data = url[head.end() :].encode("ascii")
-    except UnicodeEncodeError:
-        data = b"?"
-    # One pass in C each; decoding ten megabytes would cost six times as much.
-    if not data or len(data) % 4 or data.rstrip(b"=").translate(None, _BASE64) or data.count(b"=") > 2:
-        _bad(path, "is not valid base64 with padding", "unsupported_content")
-    magic, offset = IMAGE_TYPES[head[1]]
-    if not binascii.a2b_base64(data[:32])[offset:].startswith(magic):
-        _bad(path, f"the bytes are not those of {head[1]}", "unsupported_content")
 
 
 # --- the whole -------------------------------------------------------------------------------
@@ -443,8 +417,11 @@ _RENAMED = {"stream_options": "include_usage", "x_can_retract": "can_retract"}
 _NO_NEEDS: frozenset[Capability] = frozenset()
 
 
-def decode_chat(body: bytes) -> ChatRequest:
-    """The checked view of a chat request. Raises `InvalidRequest` with `param` at the first thing that is wrong."""
+def decode_chat(body: bytes, *, remote_images: bool = False) -> ChatRequest:
+    """The checked view of a chat request; pictures in it are still as they came. `remote_images`: links to pictures may pass.
+
+    Raises `InvalidRequest` with `param` at the first thing that is wrong.
+    """
     tree = decode_json(body)
     dropped: dict[str, None] = {}
     found: dict[str, Any] = {}
@@ -457,7 +434,7 @@ def decode_chat(body: bytes) -> ChatRequest:
             _sort_out(CHAT_FIELDS, {name: value}, "", dropped, "")
     if "model" not in found:
         _bad("model", "must be there; `GET /v1/models` lists the names")
-    conversation = _Conversation(dropped)
+    conversation = _Conversation(dropped, remote_images)
     messages = conversation.read(tree.get("messages"))
     old, new = found.pop("max_tokens", None), found.pop("max_completion_tokens", None)
     if old is not None and new is not None and old != new:
@@ -476,6 +453,7 @@ def decode_chat(body: bytes) -> ChatRequest:
         messages=messages,
         max_output_tokens=old if new is None else new,
         needs=frozenset(conversation.needs) if conversation.needs else _NO_NEEDS,
+        images=tuple(conversation.images),
         carried=conversation.carried,
         dropped=tuple(dropped),
         **found,
