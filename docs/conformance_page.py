@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lizi.testing.live import LIVE
 from lizi.testing.planted import PLANTED, Planted
 from lizi.testing.speeches import SPEECHES
 
@@ -23,6 +24,29 @@ TAKEN = """\
 The same file asks every kind of model in each record in some twenty forms (sampling, tools, schemas, efforts, images, long conversations),
 streamed and whole: none may be refused.
 """
+MODEL = """\
+## On a real language model
+
+`tests/e2e/test_live_rows.py` runs each row below on the local model that Lizi serves (`smollm2-135m`): the running service, the official
+`openai` client, a whole answer, a streamed one, and an object of a schema. The double of the row asks the model what the dialect
+asked it and says the answer in the partner's form, so that the words, the reason to stop and the counts of tokens are nobody's script. The
+model is small and no partner's: its answers say nothing about theirs. Where a schema is asked in words, or as any JSON object, the double
+holds the model to the schema that it reads in the request. Some rows are also asked without a double, at the model's own server, which is
+llama.cpp's.
+"""
+RUNGS = {
+    "json_schema": "as a schema",
+    "json_object": "as any JSON object, the schema in words",
+    "tool": "as a tool that must be called",
+    "words": "in words",
+}
+SWAPPED = """\
+## Swapped under load
+
+`tests/e2e/test_swap.py` puts all rows into a ring and lets each hand over to the next while twelve devices stream, once by the command
+that retires it and once by its death before anything was released. At the devices no exchange fails, every text is whole, and all
+streams have the same status, names of headers and form of chunks.
+"""
 DUE = """\
 ## What the device gets
 
@@ -39,7 +63,11 @@ def page() -> str:
     for planted in PLANTED:
         cells = (f"n/a: {planted.absent[dialect]}" if dialect in planted.absent else "passes" for dialect in SPEECHES)
         lines.append(f"| {planted.number} | `{planted.name}` | {planted.what} | " + " | ".join(cells) + " |")
-    lines += ["", TAKEN, DUE, "| | variant | due |", "| ---: | --- | --- |"]
+    on_model = ("whole, streamed, schema" if name in LIVE else "not run" for name in SPEECHES)
+    lines.append("| | *on a real model* | says what a language model said | " + " | ".join(on_model) + " |")
+    lines += ["", TAKEN, MODEL, "| row | is asked for an object | without a double |", "| --- | --- | --- |"]
+    lines += [f"| `{name}` | {RUNGS[row.schema]} | {'yes' if row.direct else ''} |" for name, row in LIVE.items()]
+    lines += ["", SWAPPED, DUE, "| | variant | due |", "| ---: | --- | --- |"]
     for planted in PLANTED:
         lines += [f"| {planted.number} | {variant} | {' *or* '.join(dues)} |" for variant, dues in _dues(planted).items()]
     return "\n".join(lines).rstrip() + "\n"

@@ -8,6 +8,7 @@ import msgspec
 
 from lizi.config import built_in
 from lizi.dialects.records import Differences, ModelRecord, Record
+from lizi.testing.live import LIVE
 
 _HERE = Path(__file__).resolve().parent
 _TABLE = (
@@ -79,11 +80,22 @@ def _page(name: str, record: Record) -> str:
         "## Run\n",
         "No live partner was called.",
         *(_TABLE if (_HERE / "reference" / "conformance.md").exists() else ()),
-        f"`tests/golden/snapshots/record.{name}.json` is the whole of one request as this partner gets it."
-        + (" The family's code is also run against the local models that Lizi serves." if record.family == "openai_chat" else ""),
+        f"`tests/golden/snapshots/record.{name}.json` is the whole of one request as this partner gets it.",
+        *_on_model(name),
         f"`lizi partner ping NAME` asks the real one; `lizi partner fake --dialect {name}` starts a scripted one.",
     ]
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
+
+
+def _on_model(name: str) -> list[str]:
+    row = LIVE.get(name)
+    if row is None:
+        return ["No real model has answered through this record."]
+    said = [
+        "[On the local model](../conformance.md#on-a-real-language-model), which is no partner's, it was run whole, streamed and with a",
+        "schema: its double asked the model and spoke in this record's form.",
+    ]
+    return [*said, "The model's own server (llama.cpp's) was asked through this record too."] if row.direct else said
 
 
 def _differences(differences: Differences) -> list[str]:

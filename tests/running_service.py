@@ -48,11 +48,10 @@ PARTNER_KEY = "sk-partner-secret"
 _STARTS_WITHIN_S = 30  # a cold start is a second; the rest is for a busy machine
 
 
-class Running:
-    """One service and the partner behind it."""
+class Served:
+    """One service, as a process."""
 
-    def __init__(self, partner: Partner, folder: Path, said: dict[str, Any], process: subprocess.Popen[bytes]) -> None:
-        self.partner = partner
+    def __init__(self, folder: Path, said: dict[str, Any], process: subprocess.Popen[bytes]) -> None:
         self.folder = folder
         self.address: str = said["address"]
         self.key: str = said["key"]
@@ -64,6 +63,10 @@ class Running:
         return self.address + "/v1"
 
     @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def data_dir(self) -> Path:
         return self.folder / "var"
 
@@ -71,6 +74,22 @@ class Running:
     def log(self) -> str:
         """What supervisor and workers have written on standard error so far."""
         return (self.folder / "log").read_text()
+
+    def lizi(self, *arguments: str) -> Any:
+        """What `lizi … --json` says of it; fails the test unless it ends with 0."""
+        line = [sys.executable, "-m", "lizi", *arguments, "--config", str(self.folder / "lizi.toml"), "--json"]
+        done = subprocess.run(line, env=_environ(), cwd=self.folder, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, (done.stdout + done.stderr).decode()
+        return json.loads(done.stdout)
+
+
+class Running(Served):
+    """The same with the partner behind it."""
+
+    def __init__(self, partner: Partner, served: Served) -> None:
+        said = {"address": served.address, "key": served.key, "key_id": served.key_id}
+        super().__init__(served.folder, said, served.process)
+        self.partner = partner
 
     def asked(self) -> dict[str, Any]:
         """The body of the last request that reached the partner."""
@@ -82,23 +101,33 @@ class Running:
 def running(folder: Path, *, server: str = SERVER, more: str = "", before: Sequence[str] = ()) -> Iterator[Running]:
     """Serve until the context ends. `server` and `more` go into the file; `before` stands before the command."""
     with Partner() as partner:
-        (folder / "lizi.toml").write_text(CONFIG.format(base_url=partner.base_url, server=server, more=more))
-        environ = {**os.environ, "ACME_KEY": PARTNER_KEY, "PYTHONPATH": str(TESTS.parent / "src")}
-        command = [*before, sys.executable, str(TESTS / "edge" / "standin_supervisor.py"), str(folder / "lizi.toml"), "lizi.edge.worker"]
-        with (folder / "log").open("ab") as log:
-            process = subprocess.Popen(command, env=environ, cwd=folder, stdout=subprocess.PIPE, stderr=log)
+        with serving(folder, CONFIG.format(base_url=partner.base_url, server=server, more=more), before=before) as served:
+            yield Running(partner, served)
+
+
+@contextmanager
+def serving(folder: Path, config: str, *, before: Sequence[str] = (), **environ: str) -> Iterator[Served]:
+    """Serve a configuration until the context ends. `environ` holds more variables, for its credentials."""
+    (folder / "lizi.toml").write_text(config)
+    command = [*before, sys.executable, str(TESTS / "edge" / "standin_supervisor.py"), str(folder / "lizi.toml"), "lizi.edge.worker"]
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, env=_environ() | environ, cwd=folder, stdout=subprocess.PIPE, stderr=log)
+    try:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], _STARTS_WITHIN_S)
+        line = process.stdout.readline() if ready else b""
+        assert line, (folder / "log").read_text()
+        yield Served(folder, json.loads(line), process)
+    finally:
+        process.send_signal(signal.SIGTERM)
         try:
-            assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], _STARTS_WITHIN_S)
-            line = process.stdout.readline() if ready else b""
-            assert line, (folder / "log").read_text()
-            yield Running(partner, folder, json.loads(line), process)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
-            assert process.stdout is not None
-            process.stdout.close()
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _environ() -> dict[str, str]:
+    return {**os.environ, "ACME_KEY": PARTNER_KEY, "PYTHONPATH": str(TESTS.parent / "src")}

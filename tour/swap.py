@@ -7,10 +7,8 @@ one wants it elsewhere, their errors and limits differ). What the device gets mu
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lizi.testing import Behaviour, Partner
+from lizi.testing.device import Seen, read_stream
 from tour.service import Service
 
 __all__ = ["play"]
@@ -55,19 +54,7 @@ targets = [
 """
 RATE_PER_S, LOAD_S, SWAP_S, DEATH_S = 40.0, 6.0, 2.0, 4.2
 CHUNKS = 12
-
-
-@dataclass
-class Seen:
-    """One stream as its device saw it."""
-
-    at_s: float
-    status: int = 0
-    shapes: list[str] = field(default_factory=list)
-    """What each chunk is made of, values left out."""
-    text: str = ""
-    ended: bool = False
-    raw: bytes = b""
+ASKED = "Tell me of the harbour."
 
 
 async def play(console: Console) -> bool:
@@ -123,9 +110,10 @@ async def _load(
         south.play(Behaviour(fault="close_before_headers"))
 
     streams = [_stream(service, key, at_s / RATE_PER_S, began) for at_s in range(int(RATE_PER_S * LOAD_S))]
-    seen, _, _ = await asyncio.gather(asyncio.gather(*streams), swap(), die())
-    shapes = {tuple(one.shapes) for one in seen if one.ended}
-    late = [one for one in seen if one.at_s > moved["at_s"] + 0.05]
+    timed, _, _ = await asyncio.gather(asyncio.gather(*streams), swap(), die())
+    seen = [one for _, one in timed]
+    shapes = {one.form for one in seen if one.ended}
+    late = [at_s for at_s, _ in timed if at_s > moved["at_s"] + 0.05]
     by_partner = {"north": north, "south": south, "third": third}
     table = Table(title="who was asked", show_edge=False)
     for column in ("partner", "requests", "state now"):
@@ -152,39 +140,7 @@ async def _load(
     checks.append(("the audit chain holds, and the swap with its reason stands in it", code == 0 and history[-1]["state"] == "retired"))
 
 
-async def _stream(service: Service, key: str, at_s: float, began: float) -> Seen:
+async def _stream(service: Service, key: str, at_s: float, began: float) -> tuple[float, Seen]:
     """One device: asks at its time, reads to the end."""
     await asyncio.sleep(max(0.0, began + at_s - time.monotonic()))
-    seen = Seen(at_s)
-    body = json.dumps({"model": "assistant", "messages": [{"role": "user", "content": "Tell me of the harbour."}], "stream": True}).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-    try:
-        writer.write(head.encode() + body)
-        seen.raw = await asyncio.wait_for(reader.read(-1), 20)
-    finally:
-        writer.close()
-    seen.status = int(seen.raw.split(b" ", 2)[1])
-    for line in seen.raw.split(b"\n"):
-        if line.startswith(b"data: [DONE]"):
-            seen.ended = True
-        elif line.startswith(b"data: "):
-            chunk = json.loads(line[6:])
-            shape = _shape(chunk)
-            if not seen.shapes or seen.shapes[-1] != shape:
-                seen.shapes.append(shape)
-            seen.text += (chunk["choices"][0]["delta"].get("content") or "") if chunk.get("choices") else ""
-    return seen
-
-
-def _shape(value: Any) -> str:
-    """Keys and kinds; of `model` and `finish_reason` the value as well, since a device acts on those."""
-    if isinstance(value, dict):
-        told = ("model", "finish_reason", "object")
-        return "{" + ",".join(f"{name}={inner}" if name in told else f"{name}:{_shape(inner)}" for name, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_shape(item) for item in value) + "]"
-    return type(value).__name__
+    return at_s, await read_stream(service.port, key, {"model": "assistant", "messages": [{"role": "user", "content": ASKED}]})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from running_service import Running
+from running_service import Running, Served
 
 __all__ = ["WAIT_S", "Line", "admin", "answer", "ask", "chat", "get", "held", "metric", "resident_kb", "until", "workers"]
 
@@ -38,7 +38,7 @@ def chat(words: str = "Hello", **changes: Any) -> dict[str, Any]:
 
 
 def ask(
-    service: Running, body: Any, *, path: str = "/v1/chat/completions", key: str | None = None, method: str = "POST", **headers: str
+    service: Served, body: Any, *, path: str = "/v1/chat/completions", key: str | None = None, method: str = "POST", **headers: str
 ) -> Answer:
     """One whole request on a connection of its own, so that any worker may take it; `_` in a header's name stands for `-`."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -53,12 +53,12 @@ def ask(
         connection.close()
 
 
-def get(service: Running, path: str) -> Answer:
+def get(service: Served, path: str) -> Answer:
     """A GET."""
     return ask(service, None, path=path, method="GET")
 
 
-def metric(service: Running, name: str) -> float:
+def metric(service: Served, name: str) -> float:
     """One series of /metrics, by its whole name."""
     status, _, body = get(service, "/metrics")
     assert status == 200
@@ -131,7 +131,7 @@ class _OverSocket(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
-def admin(service: Running, method: str, path: str, body: Any = None) -> Any:
+def admin(service: Served, method: str, path: str, body: Any = None) -> Any:
     """What the operator's command line asks of the running service."""
     connection = _OverSocket(service.data_dir / "admin.sock")
     token = (service.data_dir / "admin.token").read_text().strip()
@@ -146,7 +146,7 @@ def admin(service: Running, method: str, path: str, body: Any = None) -> Any:
         connection.close()
 
 
-def workers(service: Running) -> list[int]:
+def workers(service: Served) -> list[int]:
     """The process ids of the workers."""
     return [worker["pid"] for worker in admin(service, "GET", "/status")["workers"]]
 

@@ -494,8 +494,9 @@ def test_explain_names_the_targets_in_the_order_of_the_plan(data: st.DataObject,
 class Simulated:
     """Two partners, 50 requests a second; each answers or fails at once."""
 
-    def __init__(self, settings: RoutingSettings = SETTINGS) -> None:
+    def __init__(self, settings: RoutingSettings = SETTINGS, tokens: int = 1_500) -> None:
         self.traffic = Traffic(settings)
+        self.tokens = tokens
         self.draw = random.Random(7).random
         self.asked = {"a": 0, "b": 0}
         self.unanswered = 0
@@ -510,11 +511,11 @@ class Simulated:
         return {name: count - before[name] for name, count in self.asked.items()}
 
     def exchange(self, broken: str) -> None:
-        steps = plan(BALANCED_ORDER, Wanted(tokens=1_500), self.traffic, self.now, self.draw)
+        steps = plan(BALANCED_ORDER, Wanted(tokens=self.tokens), self.traffic, self.now, self.draw)
         chosen = next(steps)
         while True:
             self.asked[chosen.partner] += 1
-            passage = self.traffic.start(chosen, 1_500, self.now, streamed=False)
+            passage = self.traffic.start(chosen, self.tokens, self.now, streamed=False)
             if chosen.partner not in broken:
                 passage.left(answered(chosen, 1_000), self.now)
                 return
@@ -537,6 +538,16 @@ def test_an_outage_of_one_of_two_partners_costs_nobody_an_answer_and_the_partner
     service.run(30.0)
     assert service.run(10.0)["a"] > 490, "it is back"
     assert service.traffic.trouble(service.now) == {}
+
+
+def test_short_requests_pay_for_no_more_probes_than_the_second_tries_that_they_need() -> None:
+    service = Simulated(tokens=100)  # 1,000 tokens a second would be ten probes, 600 a minute; there are 400 second tries
+    service.run(60.0)
+    outage = service.run(300.0, broken="a")
+    assert service.unanswered == 0 and service.traffic.retries_refused == 0
+    assert outage["a"] <= 5 * 200 + 100, "half of each minute's budget at the most; the other half is for failures that nobody chose"
+    service.run(30.0)
+    assert service.run(10.0)["a"] > 490, "it is back as soon as ever"
 
 
 def test_when_all_fail_the_second_tries_stay_within_the_budget() -> None:

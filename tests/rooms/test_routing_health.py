@@ -13,6 +13,11 @@ from lizi.routing import RoutingSettings
 from lizi.routing.health import Health, counts
 
 SETTINGS = RoutingSettings()
+
+
+def always(_: float) -> bool:
+    """The budget of second tries has room for a probe."""
+    return True
 OUTCOMES = st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60)
 
 
@@ -107,23 +112,29 @@ def test_a_throttled_target_gets_its_share_by_the_draw() -> None:
     health, now = fed([(0.0, number % 5 > 2) for number in range(60)])
     share = health.refusal(now, SETTINGS)
     assert 0.0 < share < 0.5
-    assert not health.admits(10, now, lambda: share - 0.01, SETTINGS)
-    assert health.admits(10, now, lambda: share, SETTINGS)
+    assert not health.admits(10, now, lambda: share - 0.01, SETTINGS, always)
+    assert health.admits(10, now, lambda: share, SETTINGS, always)
 
 
 def test_a_healthy_target_needs_no_draw() -> None:
     def draw() -> float:
         raise AssertionError("asked for chance without a choice")
 
-    assert Health().admits(10, 0.0, draw, SETTINGS)
+    assert Health().admits(10, 0.0, draw, SETTINGS, always)
 
 
 def test_a_resting_target_gets_probes_that_are_paid_in_tokens() -> None:
     health, _ = fed([(0.0, False)] * 20)
-    assert health.admits(3_000, 0.0, lambda: 0.0, SETTINGS)
-    assert not health.admits(1, 2.9, lambda: 0.99, SETTINGS)
-    assert health.admits(100_000, 3.0, lambda: 0.0, SETTINGS), "of any size, or a service with long prompts would never find out"
-    assert not health.admits(1, 20.0, lambda: 0.99, SETTINGS)
+    assert health.admits(3_000, 0.0, lambda: 0.0, SETTINGS, always)
+    assert not health.admits(1, 2.9, lambda: 0.99, SETTINGS, always)
+    assert health.admits(100_000, 3.0, lambda: 0.0, SETTINGS, always), "of any size, or a service with long prompts would never find out"
+    assert not health.admits(1, 20.0, lambda: 0.99, SETTINGS, always)
+
+
+def test_no_request_is_risked_at_a_resting_target_while_its_second_try_is_not_sure() -> None:
+    health, _ = fed([(0.0, False)] * 20)
+    assert not health.admits(100, 0.0, lambda: 0.99, SETTINGS, lambda _: False)
+    assert health.admits(100, 0.0, lambda: 0.99, SETTINGS, always), "and what was not sent is not paid for"
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.05), st.integers(1, 50_000)), min_size=1, max_size=100))
@@ -132,7 +143,7 @@ def test_probes_never_pass_their_budget_by_more_than_one_request(asks: list[tupl
     now, sent = 0.0, []
     for pause, tokens in asks:
         now += pause
-        if health.admits(tokens, now, lambda: 0.99, SETTINGS):
+        if health.admits(tokens, now, lambda: 0.99, SETTINGS, always):
             sent.append(tokens)
     assert sum(sent[:-1]) <= now * SETTINGS.probe_tokens_per_second + 1e-3
 
@@ -142,7 +153,7 @@ def test_probes_that_succeed_bring_it_back_step_by_step() -> None:
     now, probes, shares = 0.0, 0, []
     while health.refusal(now, SETTINGS) > 0.0 and now < 120.0:
         now += 1.0
-        if health.admits(1_500, now, lambda: 0.5, SETTINGS):
+        if health.admits(1_500, now, lambda: 0.5, SETTINGS, always):
             health.observe(True, now, SETTINGS)
             probes += 1
         shares.append(health.refusal(now, SETTINGS))
@@ -155,7 +166,7 @@ def test_a_partner_that_says_when_to_come_back_is_believed_up_to_the_limit() -> 
     health = Health()
     health.told(7.0, 0.0, SETTINGS)
     assert health.rests(6.9, SETTINGS)
-    assert not health.admits(1, 6.9, lambda: 0.99, SETTINGS), "no probe before the time that it named"
+    assert not health.admits(1, 6.9, lambda: 0.99, SETTINGS, always), "no probe before the time that it named"
     assert not health.rests(7.0, SETTINGS)
     health.told(86_400.0, 10.0, SETTINGS)
     assert not health.rests(10.0 + SETTINGS.rest_limit_ms / 1000, SETTINGS)

@@ -119,7 +119,7 @@ def plan(
                     traffic.full += 1
                     soonest_s = min(soonest_s, full_s)
                     continue
-            if not last_resort and not lane.health.admits(wanted.tokens, now, draw, settings):
+            if not last_resort and not lane.health.admits(wanted.tokens, now, draw, settings, traffic.may_probe):
                 resting.append(target)
                 continue
             if tries and not traffic.may_retry(now):

@@ -104,11 +104,13 @@ class Health:
         """Whether it gets probes at the most."""
         return now < self.resting_until or self.refusal(now, settings) >= _RESTS
 
-    def admits(self, tokens: int, now: float, draw: Callable[[], float], settings: RoutingSettings) -> bool:
-        """Whether a request of `tokens` may go there now; a probe is paid from its budget.
+    def admits(
+        self, tokens: int, now: float, draw: Callable[[], float], settings: RoutingSettings, may_probe: Callable[[float], bool]
+    ) -> bool:
+        """Whether a request of `tokens` may go there now; a probe is paid from its budget, and made only if `may_probe` lets it.
 
         A budget that is not overdrawn lets a request of any size through, which the next ones wait for: else a service
-        with long prompts only would never find out. `draw` is asked only while some are passed over.
+        with long prompts only would never find out. `draw` is asked only while some are passed over, `may_probe` only at rest.
         """
         if now < self.resting_until:
             return False
@@ -117,6 +119,8 @@ class Health:
             return True
         if share < _RESTS:
             return draw() >= share
+        if not may_probe(now):
+            return False
         saved = min(0.0, self._probe + (now - self._probe_at) * settings.probe_tokens_per_second)
         self._probe_at = now
         self._probe = saved - tokens if saved >= 0.0 else saved

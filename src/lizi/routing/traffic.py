@@ -207,17 +207,32 @@ class Traffic:
     def may_retry(self, now: float) -> bool:
         """Whether one more second try fits into the last minute's budget; if so, it is counted."""
         slot = self._slot(int(now))
-        first = again = 0
-        for tried, repeated in self._slots.values():
-            first += tried
-            again += repeated
-        settings = self.settings
-        if again + 1 > settings.retry_floor + first * settings.retry_percent / 100:
+        again, most = self._budget()
+        if again + 1 > most:
             self.retries_refused += 1
             return False
         slot[1] += 1
         self.retries += 1
         return True
+
+    def may_probe(self, now: float) -> bool:
+        """Whether a user's request may be risked at a target that rests: only while its second try is sure.
+
+        Half of the budget at the most goes that way. Probes come for as long as an outage lasts, and with short requests there
+        are many: they would use up what the exchanges need that fail without anybody's choice.
+        """
+        self._slot(int(now))
+        again, most = self._budget()
+        return again + 1 <= most / 2
+
+    def _budget(self) -> tuple[int, float]:
+        """Second tries of the last minute, and how many there may be."""
+        first = again = 0
+        for tried, repeated in self._slots.values():
+            first += tried
+            again += repeated
+        settings = self.settings
+        return again, settings.retry_floor + first * settings.retry_percent / 100
 
     def _slot(self, second: int) -> list[int]:
         slots = self._slots
