@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import uvloop
 
-from lizi.config import ServerSettings
 from lizi.edge.connection import Connection
 from lizi.edge.server import Reply, Request, Responder, Server
 from lizi.errors import LiziError, Unauthenticated
+from lizi.settings import ServerSettings
 
 WAIT_S = 10.0
 JSON = (("content-type", "application/json"),)

@@ -28,7 +28,7 @@ TABLES: set[str] = set()
 WIDE: set[str] = set()
 """Rooms with more public names than the budget. May only shrink."""
 
-NO_ROOMS = {"types", "errors", "ports", "config", "edge", "cli", "testing", "load", "console", "exam", "drill"}
+NO_ROOMS = {"types", "errors", "ports", "settings", "config", "edge", "cli", "testing", "load", "console", "exam", "drill"}
 """Nouns, walls and tools: their public names are not a room's surface."""
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from lizi.cli.output import USAGE, Output, money
 from lizi.cli.running import House
-from lizi.config import Name
+from lizi.settings import Name
 from lizi.types import Plan
 
 if TYPE_CHECKING:

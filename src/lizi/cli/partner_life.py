@@ -15,9 +15,9 @@ import msgspec
 
 from lizi.cli.output import USAGE, Output
 from lizi.cli.running import House, user_name
-from lizi.config import Name
 from lizi.edge.partners import who
 from lizi.errors import StoreError
+from lizi.settings import Name
 from lizi.types import Standing
 
 __all__ = ["history", "move", "standings"]

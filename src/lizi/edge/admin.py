@@ -21,12 +21,12 @@ import msgspec
 from msgspec import Struct
 
 from lizi.callers import KeyRecord
-from lizi.config import ServerSettings
 from lizi.edge.fleet import Landing
 from lizi.edge.keyring import Purpose
 from lizi.edge.partners import who
 from lizi.edge.server import Reply, Request, Responder, Server
 from lizi.errors import ConfigError, InvalidRequest, LiziError, Unauthenticated
+from lizi.settings import ServerSettings
 from lizi.standing import check_words
 from lizi.types import Plan
 

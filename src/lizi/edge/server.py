@@ -24,7 +24,7 @@ from lizi.edge.request_reading import ProxyBelief, Request
 from lizi.edge.responder import App, Reply, Responder
 
 if TYPE_CHECKING:
-    from lizi.config import ServerSettings
+    from lizi.settings import ServerSettings
 
 __all__ = ["App", "Reply", "Request", "Responder", "Server"]
 

@@ -26,7 +26,7 @@ from lizi import __version__
 from lizi.admission import Moment, Owner
 from lizi.audit import Chain
 from lizi.callers import KeyRecord
-from lizi.config import Config, ServerSettings, critical, load
+from lizi.config import Config, critical, load
 from lizi.edge import local_model, models, partners
 from lizi.edge.admin import AdminPlane
 from lizi.edge.book import Book
@@ -40,6 +40,7 @@ from lizi.edge.runtime import SystemClock, cancel_all, resolve_secret, spawn
 from lizi.edge.store import Lock
 from lizi.errors import ConfigError, LiziError
 from lizi.metering.prices import Periods, periods
+from lizi.settings import ServerSettings
 from lizi.types import Plan, Standing
 
 __all__ = ["Supervisor", "main", "run"]
