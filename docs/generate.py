@@ -22,7 +22,7 @@ import typer.main
 
 from lizi import __version__, errors
 from lizi.cli import app
-from lizi.config import Config
+from lizi.config import Sections
 from lizi.edge.supervisor import _AT_START_ONLY as AT_START_ONLY
 from lizi.features import FEATURES
 from lizi.wire.openapi import document
@@ -61,7 +61,7 @@ def pages() -> dict[str, str]:
     """File name under docs/reference → what it must hold."""
     return {
         "config.md": config_page(),
-        "config.schema.json": json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False) + "\n",
+        "config.schema.json": json.dumps(msgspec.json.schema(Sections), indent=2, ensure_ascii=False) + "\n",
         "http-api.md": http_page(),
         "openapi.json": json.dumps(document(version=__version__, features=FEATURES), indent=1, ensure_ascii=False) + "\n",
         "metrics.md": metrics_page(),
@@ -86,7 +86,7 @@ def config_page() -> str:
         f"{restart_only()[-1]}, and another `embedded` model of a partner that has one ([why](../concepts/processes.md#changes)).",
         "`lizi config check` tries a file; [config.schema.json](config.schema.json) is the same as a JSON Schema for editors.\n",
     ]
-    for title, struct in _sections("", Config):
+    for title, struct in _sections("", Sections):
         if title:
             lines.append(f"## `{title}`\n")
             if struct.__doc__:
@@ -104,7 +104,7 @@ def restart_only() -> list[str]:
         by_section.setdefault(section, []).append(name)
     found = []
     for section, names in by_section.items():
-        whole = {field.encode_name for field in msgspec.structs.fields(typing.get_type_hints(Config)[section])} == set(names)
+        whole = {field.encode_name for field in msgspec.structs.fields(typing.get_type_hints(Sections)[section])} == set(names)
         found += [f"`[{section}]`"] if whole else [f"`{section}.{name}`" for name in names]
     return found
 
@@ -287,6 +287,7 @@ def _words(schema: dict[str, Any]) -> str:
 # --- metrics -----------------------------------------------------------------------------------
 
 _METRICS = {
+    "lizi_partner_terms_days": "whole days until a partner's signed terms end: 0 on the last one, negative when it is drained for them",
     "lizi_requests_total": "requests answered, by route, status and error code (empty when none); 499: the client left",
     "lizi_exchanges_total": "finished exchanges, by feature, logical model and outcome (`ok`, `cancelled` or an error code)",
     "lizi_synthetic_exchanges_total": "the same for keys made with `--synthetic`; neither the line above nor any time holds them",

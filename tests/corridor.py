@@ -27,6 +27,9 @@ from = 2020-01-01
 input_per_million = "10"
 output_per_million = "20"
 
+[veil]
+terms = "optional"
+
 [partners.first]
 base_url = "https://first.example/v1"
 credential = "env:FIRST"

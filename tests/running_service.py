@@ -98,18 +98,22 @@ class Running(Served):
 
 
 @contextmanager
-def running(folder: Path, *, server: str = SERVER, more: str = "", before: Sequence[str] = ()) -> Iterator[Running]:
-    """Serve until the context ends. `server` and `more` go into the file; `before` stands before the command."""
+def running(
+    folder: Path, *, server: str = SERVER, more: str = "", before: Sequence[str] = (), worker: str = "lizi.edge.worker"
+) -> Iterator[Running]:
+    """Serve until the context ends. `server` and `more` go into the file; `before` stands before the command, `worker` runs as one."""
     with Partner() as partner:
-        with serving(folder, CONFIG.format(base_url=partner.base_url, server=server, more=more), before=before) as served:
+        with serving(folder, CONFIG.format(base_url=partner.base_url, server=server, more=more), before=before, worker=worker) as served:
             yield Running(partner, served)
 
 
 @contextmanager
-def serving(folder: Path, config: str, *, before: Sequence[str] = (), **environ: str) -> Iterator[Served]:
+def serving(
+    folder: Path, config: str, *, before: Sequence[str] = (), worker: str = "lizi.edge.worker", **environ: str
+) -> Iterator[Served]:
     """Serve a configuration until the context ends. `environ` holds more variables, for its credentials."""
     (folder / "lizi.toml").write_text(config)
-    command = [*before, sys.executable, str(TESTS / "edge" / "standin_supervisor.py"), str(folder / "lizi.toml"), "lizi.edge.worker"]
+    command = [*before, sys.executable, str(TESTS / "edge" / "standin_supervisor.py"), str(folder / "lizi.toml"), worker]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, env=_environ() | environ, cwd=folder, stdout=subprocess.PIPE, stderr=log)
     try:
@@ -130,4 +134,4 @@ def serving(folder: Path, config: str, *, before: Sequence[str] = (), **environ:
 
 
 def _environ() -> dict[str, str]:
-    return {**os.environ, "ACME_KEY": PARTNER_KEY, "PYTHONPATH": str(TESTS.parent / "src")}
+    return {**os.environ, "ACME_KEY": PARTNER_KEY, "PYTHONPATH": f"{TESTS.parent / 'src'}:{TESTS / 'e2e'}"}

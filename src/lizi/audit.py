@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from lizi.types import Exchange, Standing, Usage
+from lizi.types import Exchange, Standing, Terms, Usage
 
 __all__ = ["Broken", "Chain", "Head", "Record", "Verdict", "checkpoint_bytes", "heads_in", "verify"]
 
@@ -74,6 +74,7 @@ class _Try(Struct, frozen=True):
     released: bool
     started_ms: int
     status: int | None
+    terms: str | None
     tokens: _Tokens
 
 
@@ -130,6 +131,20 @@ class _PartnerBody(Struct, frozen=True, rename={"came_from": "from"}):
     seq: int
     to: str
     why: str
+
+
+class _TermsBody(Struct, frozen=True):
+    by: str
+    chain: str
+    contract: str | None
+    kind: str
+    made_ms: int
+    partner: str
+    seq: int
+    signed_by: str | None
+    terms: str | None
+    until_ms: int | None
+    was: str | None
 
 
 class _KeyBody(Struct, frozen=True):
@@ -204,6 +219,7 @@ class Chain:
                 attempt.released,
                 round(attempt.started_at * 1000),
                 attempt.status,
+                attempt.target.terms.short if attempt.target.terms is not None else None,
                 _tokens(attempt.usage),
             )
             for attempt in exchange.attempts
@@ -247,6 +263,26 @@ class Chain:
     def key(self, key_id: str, purpose: str, *, made_at: float, public: str | None, by: str) -> Record:
         """A key of the service's own that was made: id, purpose, of a signing one the public half; who made it."""
         return self._add(_encode(_KeyBody(by, self.name, key_id, "keyring", round(made_at * 1000), public, purpose, self._seq + 1)))
+
+    def terms(self, partner: str, terms: Terms | None, *, made_at: float, was: str | None, by: str) -> Record:
+        """Under which terms a partner is used from now on: their whole hash, whose key signed them, which they follow; `None`: none."""
+        return self._add(
+            _encode(
+                _TermsBody(
+                    by,
+                    self.name,
+                    None if terms is None else terms.contract,
+                    "terms",
+                    round(made_at * 1000),
+                    partner,
+                    self._seq + 1,
+                    None if terms is None else terms.signed_by,
+                    None if terms is None else terms.hash,
+                    None if terms is None else round(terms.until_at * 1000),
+                    was,
+                )
+            )
+        )
 
     def partner(self, standing: Standing) -> Record:
         """A move in a partner's life: from, to, who, why; no content."""

@@ -12,11 +12,14 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from lizi.callers import CallerBook, KeyRecord
 from lizi.carry import Carrier
@@ -38,11 +41,12 @@ from lizi.settings import (
     TelemetrySettings,
 )
 from lizi.standing import serves
-from lizi.types import BASE, Capability, LaneLimits, PartnerState, Target
+from lizi.terms import LIMIT_BYTES, accept, suffices
+from lizi.types import BASE, Capability, LaneLimits, PartnerState, Target, Terms
 
 
 class VeilSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What partners may learn of users."""
+    """What partners may learn of users. Its switch over terms has no default: where one is needed, the file must say it."""
 
     remote_images: Annotated[
         Literal["refuse", "allow"],
@@ -51,6 +55,17 @@ class VeilSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True
             " and fetches what is there, metadata included; Lizi itself never fetches"
         ),
     ] = "refuse"
+    terms: Annotated[
+        Literal["required", "optional"] | None,
+        Meta(
+            description="required: only a partner whose signed terms forbid training gets users' requests; optional: so does one "
+            "without terms; must be said as soon as a partner that is not the maker's own has none; terms that are there bind either way"
+        ),
+    ] = None
+    terms_keys: Annotated[
+        dict[Name, Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$")]],
+        Meta(description="who may sign terms: a name for people → Ed25519 public key, base64"),
+    ] = {}
 
 
 class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +81,8 @@ class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=T
     private_network: Annotated[bool, Meta(description="its name may lead into a private network; never to metadata")] = False
     connections: Annotated[int, Meta(ge=1, le=65_535, description="connections to it per worker")] = 1_000
     embedded: Annotated[str, Meta(description="name of a local model that Lizi serves itself as this partner")] = ""
+    own: Annotated[bool, Meta(description="the maker's own machines: they need no terms, as little as embedded and loopback")] = False
+    terms: Annotated[str, Meta(description="file with its signed terms, beside which FILE.sig lies; relative to this file")] = ""
     lane: Annotated[LaneLimits, Meta(description="what each of its models may be sent, by the whole service")] = LaneLimits()
     lanes: Annotated[dict[str, LaneLimits], Meta(description="the same for one of its models, by the partner's name of it")] = {}
 
@@ -115,7 +132,7 @@ class FeatureSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=T
     )
 
 
-class Config(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sections(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
     server: ServerSettings = ServerSettings()
@@ -133,9 +150,16 @@ class Config(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: dict[Name, ModelSettings] = {}
     features: dict[Literal["writing.proofread", "writing.rewrite", "writing.transform"], FeatureSettings] = {}
 
+
+class Config(Sections, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file, with what the files that it names say."""
+
+    agreed: dict[Name, Terms] = {}
+    """Partner → its terms, signature checked."""
+
     @property
     def hash(self) -> str:
-        """SHA-256 of the effective configuration, defaults included; stands in each audit record."""
+        """SHA-256 of the effective configuration, defaults and terms included; stands in each audit record."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
 
 
@@ -165,7 +189,22 @@ def load(path: Path, at: float) -> Config:
         raise ConfigError(
             f"{path} can't be read: {reason}", code="config_invalid", hint="Give a readable file with --config, or make one from examples/."
         ) from error
-    return parse(text, at, source=path.name)
+    config = parse(text, at, source=path.name)
+    agreed = {name: _agreed(config, name, path.parent) for name, partner in config.partners.items() if partner.terms}
+    return replace(config, agreed=agreed)
+
+
+def _agreed(config: Config, partner: str, folder: Path) -> Terms:
+    """The terms of one partner, from their file and the signature beside it."""
+    path = folder / config.partners[partner].terms
+    try:
+        with path.open("rb") as record, path.with_name(path.name + ".sig").open("rb") as signature:
+            text, signed = record.read(LIMIT_BYTES + 1), signature.read(LIMIT_BYTES).decode("latin-1")
+    except OSError as error:
+        reason = f"The terms of the partner '{partner}', or FILE.sig beside them, can't be read: {error.strerror}"
+        hint = "Put the record there; 'lizi partner terms sign' writes the signature beside it."
+        raise ConfigError(reason, code="config_invalid", param=f"$.partners.{partner}.terms", hint=hint) from None
+    return accept(text, signed, config.veil.terms_keys, partner=partner, source=path.name)
 
 
 def parse(text: str, at: float, *, source: str = "lizi.toml") -> Config:
@@ -181,7 +220,7 @@ def parse(text: str, at: float, *, source: str = "lizi.toml") -> Config:
             f"{source} is not valid TOML: {error}", code="config_invalid", hint="Mend the line named, then try again."
         ) from error
     try:
-        config = msgspec.convert(tree, Config, strict=True)
+        sections = msgspec.convert(tree, Sections, strict=True)
     except msgspec.ValidationError as error:
         message, path = _placed(error, tree)
         raise ConfigError(
@@ -190,6 +229,7 @@ def parse(text: str, at: float, *, source: str = "lizi.toml") -> Config:
             param=path,
             hint="docs/reference/config.md lists every key; 'lizi config check' tries a file without serving it.",
         ) from None
+    config = Config(**{name: getattr(sections, name) for name in Sections.__struct_fields__})
     _check(config, source, at)
     return config
 
@@ -207,7 +247,7 @@ def _placed(error: msgspec.ValidationError, tree: Mapping[str, Any]) -> tuple[st
     message, _, path = str(error).partition(" - at `")
     path = path.rstrip("`") or "$"
     section = path.removeprefix("key` in `").removeprefix("$.").split("[", 1)[0]
-    key_type: Any = get_args(get_type_hints(Config, include_extras=True)[section])[0] if section in _TABLES else None
+    key_type: Any = get_args(get_type_hints(Sections, include_extras=True)[section])[0] if section in _TABLES else None
     for name, entry in tree.get(section, {}).items() if section in _TABLES else ():
         try:
             msgspec.convert({name: entry}, dict.__class_getitem__((key_type, _TABLES[section])), strict=True)
@@ -289,20 +329,43 @@ def both_routes(
 
 
 def shut(config: Config, states: Mapping[str, PartnerState]) -> tuple[frozenset[str], frozenset[str]]:
-    """The partners that may not be asked: for users, and for synthetic traffic. One that `states` lacks stands as its settings say."""
+    """The partners that may not be asked: for users, and for synthetic traffic. One that `states` lacks stands as its settings say.
+
+    Where terms are required, one without them gets nothing of users'; an examination comes before the contract.
+    """
     now = {name: states.get(name, partner.state) for name, partner in config.partners.items()}
     users, synthetic = (frozenset(name for name, state in now.items() if not serves(state, synthetic=flag)) for flag in (False, True))
-    return users, synthetic
+    return users | lacking(config), synthetic
 
 
-def critical(config: Config, states: Mapping[str, PartnerState]) -> dict[str, list[str]]:
-    """Each feature and model that is marked critical → its active partners. Fewer than two is one failure away from none."""
+def lacking(config: Config) -> frozenset[str]:
+    """The partners that `[veil] terms` shuts out: not the maker's own, and without terms that suffice."""
+    if config.veil.terms != "required":
+        return frozenset()
+    return frozenset(name for name, partner in config.partners.items() if not is_own(partner) and suffices(config.agreed.get(name)))
+
+
+def is_own(partner: PartnerSettings) -> bool:
+    """Whether what goes there stays with the maker: its own machines, by its word, or this one."""
+    if partner.own or partner.embedded:
+        return True
+    host = urlsplit(partner.base_url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def critical(config: Config, states: Mapping[str, PartnerState], at: float) -> dict[str, list[str]]:
+    """Each feature and model that is marked critical → its active partners whose terms hold at `at`. Fewer than two is one failure
+    away from none."""
+    out = lacking(config) | {name for name, terms in config.agreed.items() if not terms.since_at <= at < terms.until_at}
     wanted = {name: name for name, model in config.models.items() if model.critical}
     wanted |= {feature: settings.model for feature, settings in config.features.items() if settings.critical}
     found = {}
     for name, model in wanted.items():
         partners = dict.fromkeys(target.partner for target in config.models[model].targets)
-        found[name] = [partner for partner in partners if states.get(partner, config.partners[partner].state) == "active"]
+        found[name] = [each for each in partners if states.get(each, config.partners[each].state) == "active" and each not in out]
     return found
 
 
@@ -339,6 +402,7 @@ def _target(config: Config, target: TargetSettings, base_urls: Mapping[str, str]
         strict_schema=bool(strict),
         context_tokens=context,
         facts=BASE if facts == BASE else facts,
+        terms=config.agreed.get(target.partner),
     )
 
 
@@ -386,3 +450,7 @@ def _check(config: Config, source: str, at: float) -> None:
     for feature, settings in config.features.items():
         if settings.model not in config.models:
             refuse(f'$.features."{feature}".model', f"there is no model '{settings.model}'", "Add [models.…] or mend the name.")
+    bare = [name for name, partner in config.partners.items() if not partner.terms and not is_own(partner)]
+    if bare and config.veil.terms is None:
+        hint = f'Give [partners.{bare[0]}] terms, or write [veil] terms = "required" (it gets nothing of users\' then) or "optional".'
+        refuse("$.veil.terms", f"the partner '{bare[0]}' has no terms, and the file does not say whether it may be used so", hint)

@@ -111,6 +111,7 @@ _REQUEST = ("请求有误。", "請求有誤。", "The request is not valid.")
 _QUOTA = ("使用次数已达上限，请稍后再试。", "使用次數已達上限，請稍後再試。", "You have reached the limit. Please try again later.")
 _FAILED = ("未能完成，请再试一次。", "未能完成，請再試一次。", "That did not work. Please try again.")
 _LONG = ("内容过长。", "內容過長。", "The text is too long.")
+_DATA = ("此功能不支持处理这类内容。", "此功能不支援處理這類內容。", "This feature can't be used with this kind of content.")
 _ACCESS = ("此应用无法使用该功能。", "此應用程式無法使用該功能。", "This app can't use this feature.")
 
 CODES: dict[str, CodeSpec] = {
@@ -140,6 +141,7 @@ CODES: dict[str, CodeSpec] = {
     # who and how much
     "invalid_api_key": CodeSpec(401, "caller", "authentication_error", *_ACCESS),
     "model_not_allowed": CodeSpec(403, "caller", "permission_error", *_ACCESS),
+    "data_not_permitted": CodeSpec(403, "caller", "permission_error", *_DATA),
     "rate_limited": CodeSpec(429, "caller", "rate_limit_error", *_QUOTA),
     "quota_reached": CodeSpec(429, "caller", "insufficient_quota", *_QUOTA),
     "busy": CodeSpec(503, "lizi", "server_error", *_UNAVAILABLE),

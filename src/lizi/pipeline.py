@@ -23,11 +23,14 @@ from lizi.house import Arrival, House, Opened, Ports, Steps
 from lizi.metering import bill
 from lizi.metering.tokens import estimate_request
 from lizi.ports import Clock, Reply
-from lizi.types import ChatRequest, Claim, Demand, Event, Exchange, Fault, Final, Finish, Target, Text
+from lizi.types import ChatRequest, Claim, DataClass, Demand, Event, Exchange, Fault, Final, Finish, Target, Text
 from lizi.wire.openai import decode_chat
 from lizi.wire.tasks import TaskRequest, decode_task
 
 __all__ = ["open", "serve"]
+
+_READ: frozenset[DataClass] = frozenset({"text"})
+_SEEN: frozenset[DataClass] = frozenset({"text", "image"})
 
 
 def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
@@ -168,7 +171,7 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         exchange.outcome = "ok"
         yield _result(opened, held, result)
     except LiziError as error:
-        exchange.outcome = error.code
+        exchange.outcome, exchange.cause = error.code, error.internal or ""
         yield [Fault(error)]
     except (asyncio.CancelledError, GeneratorExit):
         exchange.outcome = "cancelled" if exchange.outcome == "open" else exchange.outcome
@@ -254,9 +257,19 @@ def _wanted(opened: Opened, request: ChatRequest, demand: Demand) -> routing.Wan
         tokens=input_tokens + output_tokens,
         market=plan.market,
         regions=plan.regions,
+        data=_data(request),
+        at=at,
         synthetic=plan.synthetic,
         cost=cost,
     )
+
+
+def _data(request: ChatRequest) -> frozenset[DataClass]:
+    """The classes of what one ask would send, which partners' terms must allow. The one place that decides them.
+
+    What a masking profile keeps in the clear is `personal` or `sensitive`, and belongs to what this returns.
+    """
+    return _SEEN if "images" in request.needs else _READ
 
 
 def _answer(held: list[Event], fault: str | None) -> Answer:

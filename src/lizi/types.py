@@ -20,6 +20,9 @@ Json: TypeAlias = Any
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 Capability: TypeAlias = Literal["tools", "images", "json_object", "json_schema"]
+DataClass: TypeAlias = Literal["text", "personal", "sensitive", "image"]
+"""What a request can hold, closed: text that is masked or holds nothing personal; personal data in the clear; in the clear
+what its kind makes sensitive (resident ID, bank card, secret); an image."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -120,6 +123,27 @@ class LimitHint(Struct, frozen=True, kw_only=True):
     tokens_reset_s: float | None = None
 
 
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a partner's signed record allows (`lizi.terms`). Times are midnights in UTC; `until_at` is the first moment without them."""
+
+    data: frozenset[DataClass]
+    regions: frozenset[str]
+    retention_days: int
+    training: bool
+    contract: str
+    since_at: float
+    until_at: float
+    hash: str
+    """SHA-256 of the record's bytes, hex."""
+    signed_by: str
+    """Public key, base64."""
+
+    @property
+    def short(self) -> str:
+        """The first 64 bits of the hash: what each attempt names. The whole stands in the audit record of their coming into use."""
+        return self.hash[:16]
+
+
 class Target(Struct, frozen=True, kw_only=True):
     """Partner + model + region: what one attempt is sent to."""
 
@@ -142,6 +166,7 @@ class Target(Struct, frozen=True, kw_only=True):
     """Markets that it may answer for; empty: all."""
     lane: LaneLimits = LaneLimits()
     facts: Facts = BASE
+    terms: Terms | None = None
 
 
 # --- the request ---------------------------------------------------------------
@@ -371,6 +396,8 @@ class Exchange(Struct, kw_only=True):
     first_released_mono: float | None = None
     outcome: str = "open"
     """`ok`, `cancelled`, or the code of the error that ended it."""
+    cause: str = ""
+    """What `LiziError.internal` said of it: for the log alone."""
     finish: str | None = None
     attempts: list[Attempt] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)

@@ -62,7 +62,7 @@ async def test_status_says_what_runs(admin: Admin) -> None:
     assert [worker["pid"] for worker in body["workers"]] == admin.service.pids
     acme = body["partners"]["acme"]
     standing = acme.pop("standing")
-    assert acme == {"embedded": "", "region": "local", "targets_in_trouble": {}, "in_flight": 0}
+    assert acme == {"embedded": "", "region": "local", "targets_in_trouble": {}, "in_flight": 0, "terms": None}
     assert (standing["state"], standing["by"]) == ("active", "configuration")
 
 

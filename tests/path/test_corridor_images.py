@@ -26,9 +26,11 @@ SEEING = """
 unpriced = "free"
 [partners.first]
 base_url = "https://first.example/v1"
+own = true
 dialect = "{dialect}"
 [partners.second]
 base_url = "https://second.example/v1"
+own = true
 [models.seeing]
 targets = [
     {{ partner = "first", model = "large", capabilities = {able} }},

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from lizi.callers import mint
-from lizi.config import Config, build_house, load, parse
+from lizi.config import Config, build_house, critical, lacking, load, parse
 from lizi.errors import ConfigError
 from lizi.routing import Traffic
+from lizi.terms import public_key, sign
 from lizi.types import LaneLimits, Plan
 
 NOW = 1_800_000_000.0
 GOOD = """
 [metering]
 unpriced = "free"
+
+[veil]
+terms = "optional"
 
 [partners.acme]
 base_url = "https://api.acme.example/v1"
@@ -134,3 +139,89 @@ def test_load_reads_a_file_and_names_one_that_it_cannot_read(tmp_path: Path) -> 
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load(path, NOW)
+
+
+# --- partner terms -----------------------------------------------------------------------------
+
+FOREIGN = '[metering]\nunpriced = "free"\n[partners.acme]\nbase_url = "https://api.acme.example/v1"\n'
+
+
+def test_a_partner_without_terms_asks_for_the_switch_and_the_switch_has_no_default() -> None:
+    error = refusal(FOREIGN)
+    assert error.param == "$.veil.terms"
+    assert '"required"' in str(error.hint)
+    assert '"optional"' in str(error.hint)
+    for said in ("required", "optional"):
+        assert parse(f'{FOREIGN}[veil]\nterms = "{said}"', NOW).veil.terms == said
+    assert parse(FOREIGN + 'terms = "acme.toml"', NOW).veil.terms is None
+
+
+@pytest.mark.parametrize(
+    ("partner", "own"),
+    [
+        ('embedded = "smollm2-135m"', True),
+        ('base_url = "http://127.0.0.1:9/v1"', True),
+        ('base_url = "http://[::1]:9/v1"', True),
+        ('base_url = "http://localhost:9/v1"', True),
+        ('base_url = "https://models.house.example/v1"\nown = true', True),
+        ('base_url = "https://models.house.example/v1"\nprivate_network = true', False),
+        ('base_url = "http://10.0.0.7/v1"', False),
+        ('base_url = "https://localhost.example/v1"', False),
+    ],
+)
+def test_only_the_makers_own_machines_need_no_terms(partner: str, own: bool) -> None:
+    text = f"[partners.p]\n{partner}\n"
+    if own:
+        assert parse(text, NOW).veil.terms is None
+    else:
+        assert refusal(text).param == "$.veil.terms"
+    assert lacking(parse(f'{text}[veil]\nterms = "required"', NOW)) == (set() if own else {"p"})
+    assert lacking(parse(f'{text}[veil]\nterms = "optional"', NOW)) == set()
+
+
+PRIVATE = base64.b64encode(bytes(32)).decode()
+AGREED = (
+    'partner = "acme"\ndata = ["text"]\nregions = ["cn-north"]\nretention_days = 0\ntraining = false\ncontract = "A-17"\n'
+    "since = 2026-01-01\nuntil = 2028-01-01\n"
+)
+
+
+def with_terms(folder: Path, record: str = AGREED, signature: str | None = None) -> Path:
+    (folder / "terms").mkdir(exist_ok=True)
+    (folder / "terms" / "acme.toml").write_text(record)
+    (folder / "terms" / "acme.toml.sig").write_text(signature or sign(record.encode(), PRIVATE))
+    path = folder / "lizi.toml"
+    keys = f'[veil]\nterms = "required"\n[veil.terms_keys]\nlegal = "{public_key(PRIVATE)}"\n'
+    path.write_text(FOREIGN + 'region = "cn-north"\nterms = "terms/acme.toml"\n' + keys)
+    return path
+
+
+def test_terms_are_read_beside_the_file_and_change_its_hash(tmp_path: Path) -> None:
+    path = with_terms(tmp_path)
+    config = load(path, NOW)
+    assert (config.agreed["acme"].contract, lacking(config)) == ("A-17", set())
+    with_terms(tmp_path, AGREED.replace("A-17", "A-18"))
+    assert load(path, NOW).hash != config.hash
+
+
+def test_terms_that_are_not_there_or_not_signed_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no trusted key"):
+        load(with_terms(tmp_path, signature=sign(b"something else", PRIVATE)), NOW)
+    path = with_terms(tmp_path)
+    (tmp_path / "terms" / "acme.toml.sig").unlink()
+    with pytest.raises(ConfigError, match=r"'acme', or FILE\.sig beside them, can't be read") as caught:
+        load(path, NOW)
+    assert caught.value.param == "$.partners.acme.terms"
+
+
+def test_terms_come_from_signed_files_only_and_never_from_the_configuration_itself() -> None:
+    assert "agreed" in str(refusal("[agreed.acme]\ncontract = 'A-17'"))
+
+
+def test_what_is_critical_counts_only_partners_whose_terms_hold(tmp_path: Path) -> None:
+    path = with_terms(tmp_path)
+    path.write_text(path.read_text() + '[models.m]\ncritical = true\ntargets = [{ partner = "acme", model = "m" }]\n')
+    config = load(path, NOW)
+    ended = config.agreed["acme"].until_at
+    assert [critical(config, {}, at)["m"] for at in (ended - 1, ended)] == [["acme"], []]
+    assert critical(parse(path.read_text(), NOW), {}, NOW)["m"] == []

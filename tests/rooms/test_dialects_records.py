@@ -122,7 +122,7 @@ def test_a_configuration_brings_its_own_record_and_needs_no_code() -> None:
     config = parse(
         '[records.acme]\ntitle = "Acme"\n[records.acme.dialect]\nrename = { max_tokens = "limit" }\n'
         '[[records.acme.models]]\nmodel = "acme-*"\nsince = 2026-01-01\ntools = true\ncontext_tokens = 8192\nprice_key = "acme/all"\n'
-        '[partners.p]\nbase_url = "https://p.test/v1"\ndialect = "acme"\n[metering]\nunpriced = "free"\n'
+        '[partners.p]\nbase_url = "https://p.test/v1"\ndialect = "acme"\n[veil]\nterms = "optional"\n[metering]\nunpriced = "free"\n'
         '[models.m]\ntargets = [{ partner = "p", model = "acme-7" }, { partner = "p", model = "acme-8", capabilities = [] }]',
         NOW,
     )
@@ -148,7 +148,8 @@ def test_a_dialect_that_no_record_has_is_named_with_its_path() -> None:
 def test_an_answer_is_asked_for_no_longer_than_the_model_gives_and_only_where_it_is_offered() -> None:
     text = (
         '[records.acme]\ntitle = "Acme"\n[[records.acme.models]]\nmodel = "acme-7"\nsince = 2026-01-01\noutput_tokens = 100\n'
-        'regions = ["cn"]\n[partners.p]\nbase_url = "https://p.test/v1"\ndialect = "acme"\nregion = "{}"\n[metering]\nunpriced = "free"\n'
+        'regions = ["cn"]\n[partners.p]\nbase_url = "https://p.test/v1"\ndialect = "acme"\nregion = "{}"\n'
+        '[veil]\nterms = "optional"\n[metering]\nunpriced = "free"\n'
         '[models.m]\ntargets = [{{ partner = "p", model = "acme-7" }}]'
     )
     record = parse(text.format("cn"), NOW).records["acme"]

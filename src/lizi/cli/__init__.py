@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from lizi import __version__
+from lizi.cli import partner_terms
 from lizi.cli.output import INTERRUPTED, USAGE, Output
 from lizi.errors import LiziError
 
@@ -46,6 +47,7 @@ for _name, _group in {
     app.add_typer(_group, name=_name)
 
 _output = Output()
+_partner.add_typer(partner_terms.group(_output), name="terms")
 
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="LIZI_CONFIG", help="The configuration file.")]
 Days = Annotated[str | None, typer.Option(help="A day (2026-11-24), inclusive, in the ledger's time zone.")]
@@ -435,6 +437,7 @@ def route_explain(
     model: Annotated[str, typer.Argument(help="Logical model that an app would ask for.")],
     images: Annotated[bool, typer.Option("--images", help="The request has images.")] = False,
     tools: Annotated[bool, typer.Option("--tools", help="The request has tools.")] = False,
+    data: Annotated[list[str] | None, typer.Option("--data", help="It also holds: personal, sensitive; repeat.")] = None,
     tokens: Annotated[int, typer.Option(min=0, help="About how many tokens its prompt has.")] = 0,
     market: Annotated[str, typer.Option(help="Market of the app's key.")] = "",
     regions: Annotated[list[str] | None, typer.Option("--region", help="Where partners may compute for it; repeat.")] = None,
@@ -443,7 +446,7 @@ def route_explain(
     """Say which targets a request would be sent to, in which order, and why; live when the service runs."""
     from lizi.cli import routes
 
-    routes.explain(_output, config, model, images=images, tools=tools, tokens=tokens, market=market, regions=regions)
+    routes.explain(_output, config, model, images=images, tools=tools, data=data, tokens=tokens, market=market, regions=regions)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lizi.cli.output import USAGE, Output
-from lizi.config import built_in, parse
+from lizi.config import PartnerSettings, built_in, is_own, parse
 from lizi.dialects.records import known
 from lizi.errors import ConfigError
 
@@ -70,6 +70,9 @@ def add(
         targets.append(target)
         made["targets"] = targets
         tree["models"][logical] = made
+    unsaid = "terms" not in tree.get("veil", {}) and not is_own(PartnerSettings(base_url=base_url))
+    if unsaid:
+        tree.setdefault("veil", tomlkit.table())["terms"] = "required"
     if free:
         tree.setdefault("metering", tomlkit.table())["unpriced"] = "free"
     _keep(output, config_path, tomlkit.dumps(tree), name, model)
@@ -89,6 +92,11 @@ def add(
     output.data(said, lambda console: console.print(f"[bold]{name}[/bold] is in {config_path}: {logical} → {model} at {base_url}"))
     if entry is None:
         output.say(f"[bold]note:[/bold] no record knows {model}: give its capabilities in the target if it takes images, tools or schemas.")
+    if unsaid:
+        output.say(
+            "[bold]note:[/bold] the file now says [bold]terms = \"required\"[/bold]: a partner without signed terms gets nothing of "
+            "users'. docs/guides/partner-terms.md says how to sign them, and what \"optional\" means."
+        )
     output.say(f"Next: 'lizi config check', reload the service (SIGHUP), 'lizi partner ping {name}', then make it active.")
 
 

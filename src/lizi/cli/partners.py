@@ -20,14 +20,16 @@ import msgspec
 
 from lizi.cli.output import UNREACHABLE, USAGE, Output
 from lizi.cli.partner_life import standings
+from lizi.cli.partner_terms import in_words
 from lizi.cli.running import House, Running
-from lizi.config import Config, build_house
+from lizi.config import Config, build_house, is_own, lacking
 from lizi.dialects import DIALECTS
-from lizi.edge.partners import critical_words
+from lizi.edge.partners import TERMS_WARN_DAYS, critical_words
 from lizi.edge.runtime import resolve_secret
 from lizi.edge.upstream import HttpUpstream
 from lizi.errors import LiziError
 from lizi.routing import Traffic
+from lizi.terms import days_left
 from lizi.types import ChatRequest, Fault, Finish, PartnerState, Reasoning, Target, Text, Usage
 
 __all__ = ["listing", "ping"]
@@ -58,6 +60,7 @@ def listing(output: Output, config_path: Path) -> None:
             "by": row["by"],
             "dialect": row["dialect"],
             "region": row["region"],
+            "terms": row["terms"],
             "where": row["base_url"] or f"embedded {row['embedded']}",
             "answers": ", ".join(f"{target['logical']} → {target['model']}" for target in row["targets"]) or "nothing",
             "health": row["health"],
@@ -65,8 +68,11 @@ def listing(output: Output, config_path: Path) -> None:
         for row in rows
     ]
     output.table(rows, shown=shown, empty="There is no partner: add [partners.NAME] to the configuration.")
-    for line in critical_words(house.config, {row["partner"]: row["state"] for row in rows}):
+    for line in critical_words(house.config, {row["partner"]: row["state"] for row in rows}, time.time()):
         output.say(f"[bold red]{line}[/bold red]")
+    for row in rows:
+        if row["terms_days"] is not None and row["terms_days"] < TERMS_WARN_DAYS:
+            output.say(f"[bold red]WARNING: the terms of '{row['partner']}' hold {row['terms']}: no request goes there without.[/bold red]")
     if service is None and rows:
         output.say("[dim]The service is not running: health is known only while it does.[/dim]")
 
@@ -100,9 +106,20 @@ def _row(config: Config, name: str, seen: dict[str, Any] | None) -> dict[str, An
         "base_url": _without_userinfo(partner.base_url),
         "embedded": partner.embedded or None,
         "health": health,
+        "terms": _terms(config, name),
+        "terms_hash": config.agreed[name].short if name in config.agreed else None,
+        "terms_days": days_left(config.agreed[name], time.time()) if name in config.agreed else None,
         "in_flight": seen["in_flight"] if seen is not None else None,
         "targets": targets,
     }
+
+
+def _terms(config: Config, name: str) -> str:
+    terms = config.agreed.get(name)
+    if terms is None and is_own(config.partners[name]):
+        return "none needed"
+    words = in_words(terms, time.time())
+    return f"{words}: no users' traffic" if name in lacking(config) else words
 
 
 def _without_userinfo(address: str) -> str | None:

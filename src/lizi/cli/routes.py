@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -16,11 +16,12 @@ from msgspec.structs import asdict, replace
 from lizi import routing
 from lizi.cli.output import NO, USAGE, Output
 from lizi.cli.running import House
-from lizi.config import build_house
+from lizi.config import Config, build_house
 from lizi.metering import PriceBook
 from lizi.routing import LaneView, Route, Traffic, Wanted
 from lizi.routing.explain import merged
-from lizi.types import Capability, PartnerState, Target
+from lizi.terms import suffices
+from lizi.types import Capability, DataClass, PartnerState, Target
 
 __all__ = ["explain"]
 
@@ -35,6 +36,7 @@ def explain(
     *,
     images: bool,
     tools: bool,
+    data: list[str] | None,
     tokens: int,
     market: str,
     regions: list[str] | None,
@@ -45,16 +47,20 @@ def explain(
     if model not in config.models:
         known = ", ".join(sorted(config.models)) or "none yet"
         output.fail(f"There is no model '{model}'.", hint=f"The configuration has: {known}.", code=USAGE, error="usage")
+    for each in data or ():
+        if each not in get_args(DataClass):
+            there = ", ".join(get_args(DataClass))
+            output.fail(f"There is no class of data '{each}'.", hint=f"There are: {there}.", code=USAGE, error="usage")
     service = house.running()
     status: dict[str, Any] = service.ask("GET", "/status") if service is not None else {}
     states = {name: partner.state for name, partner in config.partners.items()} | _stand(status)
     embedded = {name: _EMBEDDED for name, partner in config.partners.items() if partner.embedded}
 
-    def built_with(states: dict[str, PartnerState]) -> Route:
+    def built_with(config: Config, states: dict[str, PartnerState]) -> Route:
         traffic = Traffic(config.routing)
         return build_house(config, (), idempotency_key=b"", traffic=traffic, base_urls=embedded, at=at, states=states).routes[model]
 
-    prices, route = PriceBook(config.metering), built_with(states)
+    prices, route = PriceBook(config.metering), built_with(config, states)
     output_tokens = route.default_output_tokens
 
     def cost(target: Target) -> int:
@@ -67,6 +73,8 @@ def explain(
         tokens=tokens + output_tokens,
         market=market,
         regions=frozenset(regions) if regions else None,
+        data=frozenset(cast("list[DataClass]", ["text", *(["image"] if images else ()), *(data or ())])),
+        at=at,
         cost=cost,
     )
     views = None
@@ -74,11 +82,16 @@ def explain(
         views = merged(msgspec.convert(worker["lanes"], dict[str, LaneView]) for worker in status["workers"])
     verdicts = routing.explain(route, wanted, views)
     listed = {verdict.target for verdict in verdicts}
-    for verdict in routing.explain(built_with(dict.fromkeys(states, "active")), wanted, None):
+    anyhow = built_with(replace(config, veil=replace(config.veil, terms="optional")), dict.fromkeys(states, "active"))
+    for verdict in routing.explain(anyhow, wanted, None):
         if verdict.target not in listed:
-            state = states[verdict.target.partition("/")[0]]
-            reason = f"its partner is {state}: only an active one takes users' traffic"
-            verdicts.append(replace(verdict, place=None, state="standing", reason=reason, first_percent=None))
+            name = verdict.target.partition("/")[0]
+            why = "standing" if states[name] != "active" else "terms"
+            reason = f"its partner is {states[name]}: only an active one takes users' traffic"
+            if why == "terms":
+                lack = "its partner has no terms" if suffices(config.agreed.get(name)) == "none" else "its terms allow training"
+                reason = f'{lack}, and the configuration says [veil] terms = "required"'
+            verdicts.append(replace(verdict, place=None, state=why, reason=reason, first_percent=None))
     same = not status or status["config_hash"] == config.hash
     value = {
         "model": model,

@@ -168,7 +168,7 @@ def _warnings(house: House) -> list[str]:
         known = {name: move["state"] for name, move in standings(house).items()}
     except LiziError:  # a store that can't be read is among the problems already
         known = {}
-    return critical_words(house.config, known)
+    return critical_words(house.config, known, time.time())
 
 
 def _problems(house: House) -> Iterator[LiziError]:
@@ -235,6 +235,7 @@ def show(output: Output, path: Path, *, effective: bool) -> None:
     """The configuration as TOML that can be served as it stands, or as JSON with its hash."""
     config = load(path, time.time())
     tree = msgspec.to_builtins(config, builtin_types=(date,))
+    del tree["agreed"]  # of files that the configuration names: 'lizi partner terms show' shows it
     if not effective:
         import tomllib
 

@@ -23,7 +23,7 @@ from lizi.edge.journal import HouseChain
 from lizi.edge.store import Store
 from lizi.errors import InvalidRequest
 from lizi.standing import check_move, check_words
-from lizi.types import Plan, Standing
+from lizi.types import Plan, Standing, Terms
 
 __all__ = ["Book", "Past"]
 
@@ -50,6 +50,8 @@ class Book:
         self.keys: dict[str, KeyRecord] = {}
         self.standings: dict[str, Standing] = {}
         """Where each partner stands: its last move."""
+        self.terms: dict[str, str | None] = {}
+        """Partner → hash of the terms that the chain last said it is used under."""
 
     async def run(self, work: Callable[[Store], _Value]) -> _Value:
         """`work` on the store, in its thread."""
@@ -66,6 +68,7 @@ class Book:
         """Open the store and read the keys. Raises `StoreError`."""
         self.keys = {record.key_id: record for record in await self.run(Store.keys)}
         self.standings = {move.partner: move for move in await self.run(Store.partner_moves)}
+        self.terms = await self.run(Store.partner_terms)
 
     async def past(self, *, day_start: float, month_start: float, claims_since: float) -> Past:
         """What counters and claims start from."""
@@ -142,6 +145,15 @@ class Book:
         """Record a move; its row and its place in the audit chain are on disk when this returns."""
         await self.run(lambda _: chain.move(standing))
         self.standings[standing.partner] = standing
+
+    async def agree(self, chain: HouseChain, partner: str, terms: Terms | None, *, at: float, by: str) -> bool:
+        """Record under which terms a partner is used, where that changed; on disk when this returns. Says whether it did."""
+        was, digest = self.terms.get(partner), None if terms is None else terms.hash
+        if was == digest:
+            return False
+        await self.run(lambda _: chain.terms(partner, terms, at=at, was=was, by=by))
+        self.terms[partner] = digest
+        return True
 
     def _known(self, key_id: str) -> KeyRecord:
         record = self.keys.get(key_id)

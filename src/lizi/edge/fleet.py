@@ -43,6 +43,7 @@ from lizi.edge.numbers import summed, text
 from lizi.edge.runtime import spawn
 from lizi.errors import ConfigError
 from lizi.routing import LaneView
+from lizi.terms import days_left
 
 __all__ = ["Fleet", "Landing", "WorkerState"]
 
@@ -355,6 +356,7 @@ class Fleet:
         for worker, _ in awaited:
             worker.awaited.pop(number, None)
         results = [future.result() for _, future in awaited if future.done() and not future.cancelled()]
+        config, at = self._generation.config, self._moment().at
         own: dict[str, float] = {
             "lizi_workers": sum(worker.ready.is_set() for worker in self._workers.values()),
             "lizi_workers_replaced_total": self.restarts,
@@ -363,8 +365,9 @@ class Fleet:
             "lizi_generation": self._generation.number,
             **{
                 f'lizi_critical_partners{{name="{name}"}}': len(partners)
-                for name, partners in critical(self._generation.config, self._generation.states).items()
+                for name, partners in critical(config, self._generation.states, at).items()
             },
+            **{f'lizi_partner_terms_days{{partner="{name}"}}': days_left(terms, at) for name, terms in config.agreed.items()},
         }
         return text(summed((result.data for result in results if isinstance(result, Metrics)), own))
 

@@ -28,7 +28,7 @@ from lizi.edge.keyring import KeyInfo, Keyring
 from lizi.edge.ledger import write
 from lizi.edge.store import Store, place, seq_of
 from lizi.errors import Refused, Retry
-from lizi.types import Exchange, Standing
+from lizi.types import Exchange, Standing, Terms
 
 __all__ = ["HouseChain", "Journal", "JournalState"]
 
@@ -433,6 +433,15 @@ class HouseChain:
                 (standing.partner, standing.came_from, standing.state, standing.at, standing.by, standing.why),
             )
             write(connection, self._number, [], [chain.partner(standing)], intents=False)
+        self._chain = chain
+
+    def terms(self, partner: str, terms: Terms | None, *, at: float, was: str | None, by: str) -> None:
+        """Record under which terms a partner is used from now on: its row and its place in the chain, or neither. Raises `StoreError`."""
+        chain = copy.copy(self._chain)
+        digest = None if terms is None else terms.hash
+        with self._store.writing("can't record the partner's terms") as connection:
+            connection.execute("INSERT INTO partner_terms (partner, hash, at, by) VALUES (?,?,?,?)", (partner, digest, at, by))
+            write(connection, self._number, [], [chain.terms(partner, terms, made_at=at, was=was, by=by)], intents=False)
         self._chain = chain
 
     def keys(self, keys: Iterable[KeyInfo], by: str) -> None:

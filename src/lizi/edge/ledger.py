@@ -27,7 +27,7 @@ from lizi.types import Exchange, Usage
 __all__ = ["Quote", "Reconciliation", "ReportRow", "quote", "reconcile", "report", "write"]
 
 _EXCHANGE_COLUMNS = 23
-_ATTEMPT_COLUMNS = 18
+_ATTEMPT_COLUMNS = 19
 _AUDIT_COLUMNS = 3
 _STEPS = (64, 16, 4, 1)
 """Rows per INSERT. Every statement that runs gives the interpreter's lock away and must win it back, up to a
@@ -69,7 +69,7 @@ def write(connection: Connection, chain_no: int, exchanges: Sequence[Exchange], 
                     no, number, target.partner, target.model, target.region, target.price_key,
                     round(attempt.started_at * 1000), round(attempt.ended_at * 1000), attempt.status, attempt.outcome, attempt.finish,
                     usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens, usage.estimated,
-                    attempt.cost_micros, attempt.released,
+                    attempt.cost_micros, attempt.released, None if target.terms is None else target.terms.short,
                 )
             )  # fmt: skip
     _insert(connection, "exchanges", _EXCHANGE_COLUMNS, rows)

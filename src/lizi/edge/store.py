@@ -83,6 +83,13 @@ _MIGRATIONS: tuple[str, ...] = (
         by TEXT NOT NULL, why TEXT NOT NULL
     ) STRICT;
     """,
+    # 3: under which terms partners are used, and each attempt was made
+    """
+    ALTER TABLE attempts ADD COLUMN terms TEXT;
+    CREATE TABLE partner_terms (
+        no INTEGER PRIMARY KEY, partner TEXT NOT NULL, hash TEXT, at REAL NOT NULL, by TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 
 _HINTS = {
@@ -304,6 +311,11 @@ class Store:
             _insert_key(connection, record)
 
     # --- partners ---
+
+    def partner_terms(self) -> dict[str, str | None]:
+        """Partner → hash of the terms that it was last used under; `None`: under none any more."""
+        with mapped("can't read the partners' terms"):
+            return dict(self.connection.execute("SELECT partner, hash FROM partner_terms ORDER BY no").fetchall())
 
     def partner_moves(self) -> list[Standing]:
         """Every move of every partner, oldest first; a partner stands where its last one brought it."""

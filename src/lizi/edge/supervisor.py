@@ -394,7 +394,7 @@ class Supervisor:
             model = self._models.get(name)
             trouble = {target: state for worker in workers for target, state in worker.health.items() if target.startswith(f"{name}/")}
             found[name] = {"embedded": settings.embedded, "region": settings.region, "targets_in_trouble": trouble}
-            found[name]["standing"] = self.book.standings.get(name)
+            found[name] |= {"standing": self.book.standings.get(name), "terms": self.config.agreed.get(name)}
             found[name]["in_flight"] = sum(
                 view.requests for worker in workers for lane, view in worker.lanes.items() if lane.startswith(f"{name}/")
             )
@@ -411,7 +411,7 @@ class Supervisor:
             "worker_restarts": self.fleet.restarts,
             "workers": workers,
             "partners": found,
-            "critical": critical(self.config, partners.states(self)),
+            "critical": critical(self.config, partners.states(self), self.clock.now()),
             "keys": len(self.book.keys),
         }
 

@@ -164,6 +164,7 @@ class Telemetry(Tally):
                 key=exchange.key_id,
                 outcome=exchange.outcome,
                 finish=exchange.finish,
+                internal=exchange.cause,
                 streamed=exchange.stream,
                 synthetic=exchange.synthetic,
                 attempts=len(exchange.attempts),

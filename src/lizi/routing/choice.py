@@ -1,13 +1,15 @@
 """Who is asked, who is asked next: filters, the choice among equals, failover as a plan.
 
 `plan` is a generator: it yields a target, is sent the fault that ended the attempt and the time, and ends when nothing more may
-be tried. Never names a target that can't do what the request needs or may not serve its market, never offers a policy block to
-another partner (law 2). Bounds: `routing.attempts` targets a plan; second tries within the retry budget.
+be tried. Never names a target that can't do what the request needs, may not serve its market or region, or whose partner's terms
+don't allow it, also not while nobody else is left; never offers a policy block to another partner (law 2).
+Bounds: `routing.attempts` targets a plan; second tries within the retry budget.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import UTC, datetime
 from math import inf
 from typing import Literal, TypeAlias
 
@@ -15,9 +17,9 @@ from msgspec import Struct
 
 from lizi.errors import Forbidden, InvalidRequest, LiziError, Refused, Retry
 from lizi.routing.traffic import Traffic
-from lizi.types import Capability, Target
+from lizi.types import Capability, DataClass, Target
 
-__all__ = ["Loads", "Route", "Strategy", "Wanted", "barred", "find", "in_order", "plan", "too_small"]
+__all__ = ["Loads", "Route", "Strategy", "Wanted", "barred", "find", "in_order", "plan", "term", "too_small"]
 
 Strategy: TypeAlias = Literal["ordered", "weighted", "balanced", "cheapest"]
 Loads: TypeAlias = Callable[[Target], tuple[int, float]]
@@ -60,6 +62,10 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """Prompt and longest answer together: what lanes count."""
     market: str = ""
     regions: frozenset[str] | None = None
+    data: frozenset[DataClass] = frozenset()
+    """What it holds, as partners' terms name it."""
+    at: float = 0.0
+    """When its exchange began (Unix seconds): the terms of that moment hold for all of it."""
     synthetic: bool = False
     """No user stands behind it: for examining partners."""
     cost: Callable[[Target], int] | None = None
@@ -152,15 +158,41 @@ def plan(
 # --- filters -------------------------------------------------------------------
 
 
-def barred(target: Target, wanted: Wanted) -> Literal["", "capability", "market", "region"]:
-    """Why `target` may never serve the request; empty when it may."""
+def barred(target: Target, wanted: Wanted) -> Literal["", "capability", "market", "region", "data", "terms"]:
+    """Why `target` may never serve the request; empty when it may. `data`: its terms don't allow what the request holds."""
     if wanted.needs and not wanted.needs - _LADDER <= target.capabilities:
         return "capability"
     if target.markets and wanted.market not in target.markets:
         return "market"
     if wanted.regions is not None and target.region not in wanted.regions:
         return "region"
+    terms = target.terms
+    if terms is None:
+        return ""
+    if not terms.since_at <= wanted.at < terms.until_at or target.region not in terms.regions:
+        return "terms"
+    return "" if wanted.data <= terms.data else "data"
+
+
+def term(target: Target, wanted: Wanted) -> str:
+    """Which of the terms bars `target`, in words for the operator; empty when none does."""
+    terms = target.terms
+    if terms is None:
+        return ""
+    if wanted.at < terms.since_at:
+        return f"its terms begin on {_day(terms.since_at)}"
+    if wanted.at >= terms.until_at:
+        return f"its terms ended on {_day(terms.until_at)}"
+    if target.region not in terms.regions:
+        return f"it computes in {target.region}, and its terms allow {', '.join(sorted(terms.regions))} only"
+    beyond = wanted.data - terms.data
+    if beyond:
+        return f"its terms don't allow {', '.join(sorted(beyond))}: they allow {', '.join(sorted(terms.data))}"
     return ""
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
 def too_small(target: Target, wanted: Wanted) -> bool:
@@ -181,6 +213,19 @@ def _serving(route: Route, wanted: Wanted) -> list[Target]:
         return serving
     if not reasons:
         raise _nobody()
+    if "data" in reasons or "terms" in reasons:
+        # They passed all else, so these came closest.
+        said = "; ".join(f"{target.partner}: {term(target, wanted)}" for target in route.targets if term(target, wanted))
+        if "data" not in reasons:
+            raise _nobody(said)
+        beyond = wanted.data - frozenset[str]().union(*(target.terms.data for target in route.targets if target.terms is not None))
+        raise Forbidden(
+            f"The model '{route.model}' may not be given this kind of data: {', '.join(sorted(beyond or wanted.data))}.",
+            code="data_not_permitted",
+            param="model",
+            hint="Leave it out, or ask a model that may be given it; the service's log says what stands against it.",
+            internal=said,
+        )
     if "market" in reasons or "region" in reasons:
         raise Forbidden(
             f"No partner may answer the model '{route.model}' for this key's market and regions.",
@@ -196,8 +241,9 @@ def _serving(route: Route, wanted: Wanted) -> list[Target]:
     )
 
 
-def _nobody() -> Refused:
-    return Refused("No partner stands behind this model right now.", code="feature_unavailable", extra={"reason": "no_partner"})
+def _nobody(internal: str | None = None) -> Refused:
+    said = "No partner stands behind this model right now."
+    return Refused(said, code="feature_unavailable", extra={"reason": "no_partner"}, internal=internal)
 
 
 # --- the choice among equals ----------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from lizi.routing.choice import Route, Wanted, barred, in_order, too_small
+from lizi.routing.choice import Route, Wanted, barred, in_order, term, too_small
 from lizi.routing.traffic import LaneView
 from lizi.types import Target
 
@@ -26,7 +26,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     place: int | None
     """1 is asked first; `None`: not at all."""
     state: str
-    """`asked`, `resting`, `full`, `small`, or what excludes it: `capability`, `market`, `region`."""
+    """`asked`, `resting`, `full`, `small`, or what excludes it: `capability`, `market`, `region`, `data`, `terms`."""
     reason: str
     rank: int = 0
     first_percent: int | None = None
@@ -154,4 +154,6 @@ def _why_not(target: Target, wanted: Wanted) -> str:
         return f"it answers for {', '.join(sorted(target.markets))} only, and the request is for {wanted.market or 'no market'}"
     if reason == "region":
         return f"it computes in {target.region}, and the request may go to {', '.join(sorted(wanted.regions or ()))} only"
+    if reason:
+        return term(target, wanted)
     return f"its window of {target.context_tokens} tokens is smaller than the prompt of about {wanted.input_tokens}"

@@ -1,0 +1,1 @@
+t7qsP1ZHVPrrdffYJZm66kwqjw4rKXawB3ahIcFq/j0cCq4eBFV93qje+tIIND77VkuSOPpdEStDWsXzXkMnBg==
