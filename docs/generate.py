@@ -204,7 +204,8 @@ def http_page() -> str:
             key = "" if operation["security"] else " No app key."
             lines += [f"## `{method.upper()} {path}`\n", f"{operation['summary']}.{key}\n"]
             for parameter in operation.get("parameters", ()):
-                lines.append(f"Header `{parameter['name']}`: {parameter['description'][0].lower()}{parameter['description'][1:]}\n")
+                meaning = parameter["description"]
+                lines.append(f"{parameter['in'].capitalize()} `{parameter['name']}`: {meaning[0].lower()}{meaning[1:]}\n")
             if "requestBody" in operation:
                 lines += ["**Request**\n", *_fields(api, _content(operation["requestBody"])), ""]
             answer = _content(operation["responses"]["200"])

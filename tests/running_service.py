@@ -35,6 +35,15 @@ targets = [{{ partner = "acme", model = "acme-7-0605", capabilities = ["json_sch
 [models.plain]
 targets = [{{ partner = "acme", model = "acme-7-0605" }}]
 
+[[notices]]
+market = "CN"
+partner = "acme"
+model = "acme-7-*"
+name = "Model Seven"
+number = "Example-2026-0007"
+filed = 2026-02-03
+authority = {{ en = "an example's authority" }}
+
 [features."writing.proofread"]
 model = "plain"
 [features."writing.rewrite"]

@@ -28,6 +28,7 @@ from lizi.dialects.records import parse as parse_record
 from lizi.errors import ConfigError
 from lizi.house import Deadlines, House
 from lizi.metering import MeteringSettings, PriceBook
+from lizi.notices import Notice
 from lizi.routing import Route, RoutingSettings, Traffic
 from lizi.settings import (
     AdmissionSettings,
@@ -148,6 +149,7 @@ class Sections(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Partners that Lizi has no record of, or another one; the keys are those of dialects/records/*.toml."""
     partners: dict[Name, PartnerSettings] = {}
     models: dict[Name, ModelSettings] = {}
+    notices: tuple[Notice, ...] = ()
     features: dict[Literal["writing.proofread", "writing.rewrite", "writing.transform"], FeatureSettings] = {}
 
 
@@ -190,8 +192,7 @@ def load(path: Path, at: float) -> Config:
             f"{path} can't be read: {reason}", code="config_invalid", hint="Give a readable file with --config, or make one from examples/."
         ) from error
     config = parse(text, at, source=path.name)
-    agreed = {name: _agreed(config, name, path.parent) for name, partner in config.partners.items() if partner.terms}
-    return replace(config, agreed=agreed)
+    return replace(config, agreed={name: _agreed(config, name, path.parent) for name, each in config.partners.items() if each.terms})
 
 
 def _agreed(config: Config, partner: str, folder: Path) -> Terms:
@@ -296,6 +297,7 @@ def build_house(
         other_idempotency_keys=tuple(other_idempotency_keys),
         carrier=carrier(config, state_keys),
         remote_images=config.veil.remote_images == "allow",
+        notices=config.notices,
         config_hash=config.hash,
     )
 
@@ -403,6 +405,7 @@ def _target(config: Config, target: TargetSettings, base_urls: Mapping[str, str]
         context_tokens=context,
         facts=BASE if facts == BASE else facts,
         terms=config.agreed.get(target.partner),
+        filing=entry.filing if entry is not None else "",
     )
 
 
@@ -450,6 +453,9 @@ def _check(config: Config, source: str, at: float) -> None:
     for feature, settings in config.features.items():
         if settings.model not in config.models:
             refuse(f'$.features."{feature}".model', f"there is no model '{settings.model}'", "Add [models.…] or mend the name.")
+    for number, notice in enumerate(config.notices):
+        if notice.partner not in config.partners:
+            refuse(f"$.notices[{number}].partner", f"there is no partner '{notice.partner}'", "Add [partners.…] or mend the name.")
     bare = [name for name, partner in config.partners.items() if not partner.terms and not is_own(partner)]
     if bare and config.veil.terms is None:
         hint = f'Give [partners.{bare[0]}] terms, or write [veil] terms = "required" (it gets nothing of users\' then) or "optional".'

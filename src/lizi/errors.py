@@ -126,6 +126,7 @@ CODES: dict[str, CodeSpec] = {
     "unsupported_locale": CodeSpec(
         400, "caller", "invalid_request_error", "暂不支持该语言。", "暫不支援該語言。", "This language is not supported."
     ),
+    "unsupported_market": CodeSpec(400, "caller", "invalid_request_error", "暂不支持该地区。", "暫不支援該地區。", "This market is not supported."),
     "unsupported_content": CodeSpec(400, "caller", "invalid_request_error", *_REQUEST),
     "model_not_found": CodeSpec(404, "caller", "invalid_request_error", *_REQUEST),
     "not_found": CodeSpec(404, "caller", "invalid_request_error", *_REQUEST),

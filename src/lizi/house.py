@@ -14,6 +14,7 @@ from lizi.callers import CallerBook
 from lizi.carry import Carrier
 from lizi.features import Answer
 from lizi.metering import PriceBook
+from lizi.notices import Notice
 from lizi.ports import Clock, Images, Journal, Limits, Upstream
 from lizi.routing import Route, Traffic
 from lizi.types import Caller, ChatRequest, Claim, Exchange, Ticket
@@ -66,6 +67,7 @@ class House(Struct, frozen=True, kw_only=True):
     """Seals what a partner wants brought back; `None`: nothing is carried."""
     remote_images: bool
     """A link to a picture may be passed on, for the partner to fetch."""
+    notices: tuple[Notice, ...]
     config_hash: str
 
 

@@ -167,6 +167,8 @@ class Target(Struct, frozen=True, kw_only=True):
     lane: LaneLimits = LaneLimits()
     facts: Facts = BASE
     terms: Terms | None = None
+    filing: str = ""
+    """Registration number that its record gives its model."""
 
 
 # --- the request ---------------------------------------------------------------

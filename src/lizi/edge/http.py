@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Coroutine
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
@@ -23,14 +24,18 @@ from lizi.edge.responder import Reply, Responder
 from lizi.edge.voices import voice_for
 from lizi.errors import InvalidRequest, LiziError, Refused, Unauthenticated
 from lizi.house import Arrival, House, Opened, Ports
+from lizi.notices import disclosed, markets
 from lizi.pipeline import open, serve
 from lizi.types import Caller, Event, Fault
+from lizi.wire.notices import NoticeRow, notices_body, read_question
 from lizi.wire.openai import error_body, models_body
 
 __all__ = ["ROUTES", "HttpApp", "Operations", "Served", "Witness"]
 
 _HEARTBEAT_S = 10.0
 """Silence that a stream's reader is left in; proxies commonly give up after 60 s, phones' radios sleep earlier."""
+_PARAMETERS = 8
+"""Of a query: four times as many as any path here takes."""
 _COMMENT = b": \n\n"
 _DRAIN_RETRY_S = 1.0
 """A client that gets 503 while this instance stops finds the next one at once."""
@@ -222,6 +227,32 @@ class HttpApp:
         names = [name for name in self.house.routes if allowed is None or name in allowed]
         return self._answer(request, note, 200, models_body(names, self._operations.started_at))
 
+    def notices(self, request: Request, note: _Note, responder: Responder) -> Reply:
+        """What a market's law wants shown of the models behind the features that this key may use."""
+        house, plan, now = self.house, cast(Caller, note.caller).plan, self._ports.clock.now()
+        serving = {name: route.targets for name, route in house.routes.items() if plan.models is None or name in plan.models}
+        try:
+            pairs = parse_qsl(request.query, keep_blank_values=True, max_num_fields=_PARAMETERS)
+        except ValueError:
+            return self._refusal(InvalidRequest("The query holds too much.", code="invalid_request"), request, note)
+        known = markets(house.notices, (target for route in house.routes.values() for target in route.targets))
+        try:
+            question = read_question(pairs, request.headers.get("accept-language", ""), plan.market, known)
+        except LiziError as error:
+            return self._refusal(error, request, note)
+        rows = [
+            NoticeRow(
+                models=each.models,
+                features=each.features,
+                name=each.notice.name,
+                number=each.notice.number,
+                filed_on=each.notice.filed,
+                authority=each.notice.authority.get(question.language) or next(iter(each.notice.authority.values()), None),
+            )
+            for each in disclosed(house.notices, question.market, now, serving, house.features)
+        ]
+        return self._answer(request, note, 200, notices_body(question, rows))
+
     def healthz(self, request: Request, note: _Note, responder: Responder) -> Reply:
         """This worker runs."""
         return self._answer(request, note, 200, b'{"status":"ok"}')
@@ -382,6 +413,7 @@ def _is_loopback(request: Request) -> bool:
 ROUTES: dict[str, _Route] = {
     "/v1/chat/completions": _Route(method="POST", handler=HttpApp.exchange, feature="chat", authenticated=True),
     "/v1/models": _Route(method="GET", handler=HttpApp.models, authenticated=True),
+    "/v1/notices": _Route(method="GET", handler=HttpApp.notices, authenticated=True),
     "/v1/writing/proofread": _Route(method="POST", handler=HttpApp.exchange, feature="writing.proofread", authenticated=True),
     "/v1/writing/rewrite": _Route(method="POST", handler=HttpApp.exchange, feature="writing.rewrite", authenticated=True),
     "/v1/writing/transform": _Route(method="POST", handler=HttpApp.exchange, feature="writing.transform", authenticated=True),

@@ -43,6 +43,10 @@ def document(*, version: str, features: Collection[str], base_url: str = "") -> 
         schemas[f"{name}Result"] = _closed({"result": TASK_RESULTS[feature], "meta": _META}, "result", "meta")
         paths["/v1/" + feature.replace(".", "/")] = {"post": _post(feature, f"{name}Request", f"{name}Result")}
     paths["/v1/models"] = {"get": _get("models", "Logical models that this key may ask for", _json("Models"), secured=True)}
+    schemas["Notices"] = _NOTICES
+    summary = "What a market's law wants shown of the models behind the features that this key may use"
+    paths["/v1/notices"] = {"get": _get("notices", summary, _json("Notices"), secured=True) | {"parameters": _NOTICES_ASKED}}
+    paths["/v1/notices"]["get"]["responses"]["400"] = {"$ref": "#/components/responses/400"}
     state = {"application/json": {"schema": _closed({"status": _TEXT}, "status")}}
     paths["/healthz"] = {"get": _get("health", "The process runs", state)}
     paths["/readyz"] = {"get": _get("readiness", "The instance wants traffic", state)}
@@ -234,6 +238,44 @@ _MODEL = _closed(
     {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT}, "id", "object", "created", "owned_by"
 )
 _MODELS = _closed({"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}}, "object", "data")
+_NOTICES_ASKED = [
+    {
+        "name": "market",
+        "in": "query",
+        "schema": {"type": "string", "minLength": 1},
+        "description": "Market whose notices are wanted, as keys and targets name it; left out, the key's own.",
+    },
+    {
+        "name": "locale",
+        "in": "query",
+        "schema": {"type": "string", "minLength": 1},
+        "description": "Language of the answer, a BCP 47 tag; left out, what Accept-Language likes best, else the market's own.",
+    },
+]
+_NOTICE = _closed(
+    {
+        "features": {"type": "array", "items": _TEXT, "description": "features that it answers; chat asks `models` by name"},
+        "models": {"type": "array", "items": _TEXT, "description": "logical models that it may answer"},
+        "name": {"type": "string", "description": "the model's name as it was filed"},
+        "number": {"type": "string", "description": "the number that it was given"},
+        "filed_on": _or_null({"type": "string", "format": "date"}),
+        "authority": _or_null(_TEXT),
+        "text": {"type": "string", "description": "a sentence that can be shown as it stands"},
+    },
+    "features",
+    "models",
+    "name",
+    "number",
+    "filed_on",
+    "authority",
+    "text",
+)
+_NOTICES = _closed(
+    {"market": _TEXT, "locale": {"enum": ["zh-Hans", "zh-Hant", "en"]}, "notices": {"type": "array", "items": _NOTICE}},
+    "market",
+    "locale",
+    "notices",
+)
 _META: JsonSchema = {
     "type": "object",
     "properties": {
