@@ -15,6 +15,8 @@ from lizi.edge.supervisor import Supervisor
 from lizi.types import Plan
 
 WORKERS = Path(__file__).parent / "edge"
+WORKER_PATH = f"{WORKERS}:{WORKERS.parent.parent / 'src'}"
+"""Workers run this code, wherever an installed one may lie."""
 FILE = """
 [server]
 listen = "127.0.0.1:0"
@@ -79,7 +81,7 @@ class Service:
 
 @asynccontextmanager
 async def serving(path: Path) -> AsyncIterator[Service]:
-    environ = {**os.environ, "PYTHONPATH": str(WORKERS)}
+    environ = {**os.environ, "PYTHONPATH": WORKER_PATH}
     supervisor = Supervisor(path, environ=environ, worker_module="standin_worker")
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
         try:

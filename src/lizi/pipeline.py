@@ -136,7 +136,8 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
                     if exchange.first_released_mono is not None:
                         raise  # nothing of another target may follow what was seen (law 1)
                     try:
-                        target = targets.send((error, clock.monotonic()))
+                        # Without the way that it came: that leads back to here, and would keep the exchange's text until a collection.
+                        target = targets.send((error.with_traceback(None), clock.monotonic()))
                         held = []
                     except StopIteration:
                         # A partner that can't take the request as it is: the plan may know a plainer way to ask.
@@ -172,7 +173,7 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         yield _result(opened, held, result)
     except LiziError as error:
         exchange.outcome, exchange.cause = error.code, error.internal or ""
-        yield [Fault(error)]
+        yield [Fault(error.with_traceback(None))]
     except (asyncio.CancelledError, GeneratorExit):
         exchange.outcome = "cancelled" if exchange.outcome == "open" else exchange.outcome
         raise

@@ -50,6 +50,7 @@ class ServerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace_ms: Annotated[int, Meta(ge=0, description="after SIGTERM: 503 for new requests while balancers look away")] = 2_000
     drain_ms: Annotated[Milliseconds, Meta(description="after the grace: open streams may finish")] = 60_000
     metrics_token: Annotated[Reference, Meta(description="bearer token for /metrics; empty: only from loopback")] = ""
+    wipe_memory: Annotated[bool, Meta(description="overwrite what is freed in workers and local models (Linux with glibc)")] = False
 
 
 class AdmissionSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):

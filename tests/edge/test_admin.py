@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge_service import WORKERS, Service, serving, write
+from edge_service import WORKER_PATH, Service, serving, write
 from lizi.edge.supervisor import Supervisor
 from lizi.errors import ConfigError
 
@@ -155,7 +155,7 @@ async def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
 async def test_a_data_folder_with_too_long_a_path_is_named(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 110)
     deep.mkdir()
-    supervisor = Supervisor(write(deep), worker_module="standin_worker", environ={"PYTHONPATH": str(WORKERS)})
+    supervisor = Supervisor(write(deep), worker_module="standin_worker", environ={"PYTHONPATH": WORKER_PATH})
     try:
         with pytest.raises(ConfigError) as caught:
             await supervisor.start()

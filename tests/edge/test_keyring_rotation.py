@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge_service import WORKERS
+from edge_service import WORKER_PATH, WORKERS
 from lizi.edge.keyring import Keyring
 from lizi.edge.store import Store
 from lizi.edge.supervisor import Supervisor
@@ -266,7 +266,7 @@ async def test_kill_9_between_the_write_and_the_use_leaves_a_key_for_the_next_st
         old = await stage.seal()
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKERS / "standin_supervisor.py"), str(stage.config), "lizi.edge.worker",
-        stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(WORKERS)},
+        stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": WORKER_PATH},
     )  # fmt: skip
     assert process.stdout is not None
     line = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))

@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from edge_service import WORKERS
+from edge_service import WORKER_PATH, WORKERS
 from lizi.audit import Chain
 from lizi.callers import mint
 from lizi.edge import partners
@@ -281,7 +281,7 @@ def test_row_and_record_are_written_together_or_neither(tmp_path: Path) -> None:
 async def test_kill_9_between_the_write_and_the_acknowledgement_leaves_the_move_made_and_the_chain_whole(stage: Stage) -> None:
     """The workers stand still, so that the move is on disk and nobody has acknowledged it when the supervisor dies."""
     stage.write(state="active")
-    environ = {**os.environ, "PYTHONPATH": str(WORKERS)}
+    environ = {**os.environ, "PYTHONPATH": WORKER_PATH}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKERS / "standin_supervisor.py"), str(stage.folder / "lizi.toml"), "lizi.edge.worker",
         stdout=asyncio.subprocess.PIPE, env=environ,

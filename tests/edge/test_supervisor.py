@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge_service import WORKERS, Service, serving, write
+from edge_service import WORKER_PATH, WORKERS, Service, serving, write
 from lizi.edge.supervisor import Supervisor
 from lizi.errors import ConfigError, LiziError, StoreError
 from lizi.types import Plan
@@ -108,7 +108,7 @@ async def test_places_streams_and_claims_of_a_killed_worker_come_free_and_its_mo
 
 
 async def test_workers_exit_when_their_supervisor_is_killed(folder: Path) -> None:
-    environ = {**os.environ, "PYTHONPATH": str(WORKERS)}
+    environ = {**os.environ, "PYTHONPATH": WORKER_PATH}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKERS / "standin_supervisor.py"), str(write(folder)), "standin_worker",
         stdout=asyncio.subprocess.PIPE, env=environ,
@@ -351,7 +351,7 @@ async def test_a_taken_port_is_named(folder: Path) -> None:
 
 
 async def test_signals_reload_drain_and_stop_the_real_process(folder: Path) -> None:
-    environ = {**os.environ, "PYTHONPATH": str(WORKERS)}
+    environ = {**os.environ, "PYTHONPATH": WORKER_PATH}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKERS / "standin_supervisor.py"), str(write(folder)), "standin_worker",
         stdout=asyncio.subprocess.PIPE, env=environ,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import aclosing
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -105,6 +107,29 @@ async def test_every_target_failing_ends_in_one_typed_error_without_partner_word
     assert events[-1].error.status in (502, 503, 504)
     assert "acme" not in str(events[-1].error)
     assert len(corridor.journal.records[0].attempts) == 2
+
+
+REFUSING = Behaviour(status=400, error={"error": {"message": "no", "code": "bad_request"}})
+
+
+@pytest.mark.parametrize("behaviour", [DOWN, REFUSING, Behaviour(error={"error": {"code": "x"}}), Behaviour(fault="cut", text="x" * 50)])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_failed_exchange_is_freed_at_once_with_what_was_said_in_it(behaviour: Behaviour, stream: bool) -> None:
+    corridor = Corridor(behaviour)
+    await corridor.ask(stream=stream)  # what is made once and kept
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        events = await corridor.ask(stream=stream)
+        assert isinstance(events.pop(), Fault)
+        gc.collect()
+        circular = [type(thing).__name__ for thing in gc.garbage if isinstance(thing, LiziError | FrameType)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert circular == []
 
 
 async def test_a_200_with_an_error_inside_is_an_error() -> None:

@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 import typer
 
 from lizi import __version__
-from lizi.cli import partner_terms
+from lizi.cli import partner_terms, veil
+from lizi.cli.options import DEFAULT_CONFIG as _DEFAULT_CONFIG
+from lizi.cli.options import ConfigPath
 from lizi.cli.output import INTERRUPTED, USAGE, Output
 from lizi.errors import LiziError
 
@@ -33,6 +35,7 @@ _store = typer.Typer(help="Back up and restore the store.", no_args_is_help=True
 _keyring = typer.Typer(help="The service's own keys: for signing, for idempotency, for what devices carry.", no_args_is_help=True)
 _partner = typer.Typer(help="The partners behind the features.", no_args_is_help=True)
 _route = typer.Typer(help="Where requests go.", no_args_is_help=True)
+_output = Output()
 for _name, _group in {
     "config": _config,
     "key": _key,
@@ -43,15 +46,13 @@ for _name, _group in {
     "keyring": _keyring,
     "partner": _partner,
     "route": _route,
+    "veil": veil.group(_output),
 }.items():
     app.add_typer(_group, name=_name)
 
-_output = Output()
 _partner.add_typer(partner_terms.group(_output), name="terms")
 
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="LIZI_CONFIG", help="The configuration file.")]
 Days = Annotated[str | None, typer.Option(help="A day (2026-11-24), inclusive, in the ledger's time zone.")]
-_DEFAULT_CONFIG = Path("lizi.toml")
 
 
 def _version(wanted: bool) -> None:

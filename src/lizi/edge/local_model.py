@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lizi.edge import models
+from lizi.edge import models, wiping
 from lizi.errors import ConfigError, LiziError
 
 __all__ = ["CONNECTIONS", "KEY_ENV", "command", "health", "main"]
@@ -77,6 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     """Serve one model until SIGTERM, SIGINT or the parent's death. 0 after a wanted end, 2 when it can't start."""
     parent = os.getppid()
     _die_with_parent()
+    wiping.close()
     arguments = _arguments(argv)
     ready_line = _own_stdout()
     try:

@@ -350,6 +350,7 @@ class Connection(asyncio.Protocol):
         headers: dict[str, str] = {}
         for name, value in self._pairs:
             headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        self._pairs = []  # a connection rests for minutes; what its last reply said must not rest with it
         self._length_known = "content-length" in headers or "transfer-encoding" in headers
         encoding = headers.get("content-encoding", "").strip().lower()
         if encoding and encoding != "identity":

@@ -27,7 +27,7 @@ from lizi.admission import Moment, Owner
 from lizi.audit import Chain
 from lizi.callers import KeyRecord
 from lizi.config import Config, critical, load
-from lizi.edge import local_model, models, partners
+from lizi.edge import local_model, models, partners, wiping
 from lizi.edge.admin import AdminPlane
 from lizi.edge.book import Book
 from lizi.edge.channel import Generation, Keys, Secrets, States
@@ -118,7 +118,7 @@ class Supervisor:
             owner=self.owner,
             moment=self.moment,
             sockets=self._sockets,
-            environ=self._environ,
+            environ=wiping.environment(self._environ, wipe=self.config.server.wipe_memory),
             generation=self._generation(self.config),
             boot=self._boot,
             on_death=self._buried,
@@ -237,7 +237,7 @@ class Supervisor:
             settings.embedded,
             models.directory(self._environ),
             key=self._environ[local_model.KEY_ENV],
-            environ=self._environ,
+            environ=wiping.environment(self._environ, wipe=self.config.server.wipe_memory),
             on_address=self._moved,
         )
         await model.start()

@@ -26,6 +26,7 @@ from lizi import __version__
 from lizi.audit import Chain
 from lizi.callers import CallerBook, KeyRecord
 from lizi.config import Config, both_routes, build_house, carrier, shut
+from lizi.edge import wiping
 from lizi.edge.channel import (
     Answers,
     Applied,
@@ -87,6 +88,7 @@ class Worker:
         self._keys: dict[str, KeyRecord] = {}
         self._described: tuple[object, bytes] = (None, b"")
         self._tls: ssl.SSLContext | None = None
+        self.scrub: wiping.Scrub | None = None
 
     # --- start ---
 
@@ -121,6 +123,7 @@ class Worker:
             for sock in self._listening:
                 await self.server.listen(sock)
             self.channel.send(Ready(os.getpid(), generation.number))
+            self.scrub = wiping.Scrub() if self.config.server.wipe_memory else None
             spawn(self._pulse(), "worker-pulse")
             self._settle_memory()
             await self._ended.wait()
@@ -348,6 +351,9 @@ class Worker:
 
     async def _pulse(self) -> None:
         loop = asyncio.get_running_loop()
+        scrub = self.scrub
+        if scrub is not None:
+            await scrub.start()
         while True:
             due = loop.time() + _PULSE_S
             await asyncio.sleep(_PULSE_S)
@@ -355,6 +361,8 @@ class Worker:
             late_ms = (loop.time() - due) * 1000
             now = self.clock.monotonic()
             self.channel.send(Pulse(self.limits.in_flight, late_ms, dict(self.traffic.trouble(now)), self.traffic.views(now)))
+            if scrub is not None:
+                scrub.turn(self.server.requests, self.server.active)
 
     # --- numbers ---
 
@@ -424,6 +432,8 @@ class Worker:
         if images := getattr(self, "images", None):
             await images.close()
         await cancel_all(1.0)
+        if self.scrub is not None:
+            self.scrub.close()
         lost = self.journal.close(_LAST_RECORDS_S)
         if lost:
             _LOG.error("records not written", extra={"lost": lost})
@@ -458,6 +468,7 @@ def main(argv: list[str] | None = None, kind: type[Worker] = Worker) -> int:
     arguments = _arguments(argv)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    wiping.close()
 
     async def serve() -> None:
         worker = kind(
