@@ -84,6 +84,28 @@ def test_every_record_says_where_it_was_read_and_what_stays_open(name: str) -> N
         assert entry.until is None or entry.since < entry.until
 
 
+SELF_HOSTED = {"openai_chat", "vllm", "sglang", "llamacpp"}
+"""Ways of serving: the models that they serve are others'."""
+
+
+@pytest.mark.parametrize("name", sorted(set(built_in()) - SELF_HOSTED))
+def test_every_partners_record_says_what_it_is_called_and_where_it_is_at_home(name: str) -> None:
+    record = built_in()[name]
+    assert record.brand.names
+    assert record.brand.makers
+    assert all("/" not in domain and "." in domain for domain in record.brand.domains)
+    for address in record.addresses.values():
+        host = address.split("/")[2]
+        assert any(host == domain or host.endswith("." + domain) for domain in record.brand.domains), "its own API is its own host"
+
+
+def test_a_brand_in_a_record_is_read_and_a_key_that_it_has_not_is_refused() -> None:
+    record = parse_record('title = "Acme"\n[brand]\nnames = ["Zorblax"]\nmakers = ["Acme"]\ndomains = ["acme.example"]', "acme.toml")
+    assert (record.brand.names, record.brand.makers, record.brand.domains) == (("Zorblax",), ("Acme",), ("acme.example",))
+    with pytest.raises(ConfigError, match=r"acme\.toml: .*brand"):
+        parse_record('title = "Acme"\n[brand]\nname = "Zorblax"', "acme.toml")
+
+
 def test_a_record_with_a_word_that_means_nothing_is_refused_by_its_place() -> None:
     with pytest.raises(ConfigError, match=r"acme\.toml: dialect, codes: 'rate_rps'"):
         parse_record('title = "Acme"\n[dialect.codes]\nx = "rate_rps"', "acme.toml")

@@ -21,7 +21,7 @@ from lizi.dialects.classes import CLASSES
 from lizi.errors import ConfigError
 from lizi.types import Capability, Facts, FinishReason, Json
 
-__all__ = ["ModelRecord", "Record", "known", "on_day", "parse", "unknown_words"]
+__all__ = ["BrandRecord", "ModelRecord", "Record", "known", "on_day", "parse", "unknown_words"]
 
 Level = Literal["none", "json_object", "json_schema", "strict"]
 Effort = Literal["default", "whole", "none", "minimal", "low", "medium", "high", "xhigh"]
@@ -107,6 +107,23 @@ class ModelRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return frozenset(found)
 
 
+Spelling = Annotated[str, Meta(min_length=2, max_length=40)]
+"""Shorter ones are letters, longer ones are sentences."""
+
+
+class BrandRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a partner and its models are called, so that generated text can be kept from naming them as its writer.
+
+    Simplified characters stand for Traditional ones, a space for any gap, and a version behind a name belongs to it.
+    """
+
+    names: Annotated[tuple[Spelling, ...], Meta(description="what its models call themselves")] = ()
+    makers: Annotated[tuple[Spelling, ...], Meta(description="who they say has made them")] = ()
+    domains: Annotated[
+        tuple[Spelling, ...], Meta(description="its own hosts, with all below them: links to them are taken out of generated text")
+    ] = ()
+
+
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One partner: where it is, how it speaks, which models it has."""
 
@@ -118,9 +135,9 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sources: Annotated[tuple[str, ...], Meta(description="the pages that were read")] = ()
     notes: Annotated[tuple[str, ...], Meta(description="what an operator should know")] = ()
     unverified: Annotated[tuple[str, ...], Meta(description="what the documents leave open, or was taken from third parties")] = ()
+    brand: BrandRecord = BrandRecord()
     dialect: Differences = _NOTHING
     models: tuple[ModelRecord, ...] = ()
-
 
 
 def parse(text: str, source: str) -> Record:

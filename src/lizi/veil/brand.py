@@ -1,0 +1,76 @@
+"""The user meets no partner: generated text that names its model or maker answers as the feature, and carries no links to a partner.
+
+`BrandFilter` is two machines in a row, `brand_speech` for sentences and `brand_links` for links and pictures. It reads the answer and the
+user's own messages, never the system prompt. It is a filter over words, not a proof. It can't catch what names nobody (an acrostic, "the
+company from Hangzhou", a logo described), a cipher that it does not try, a denial that leaves one possibility, sentences about oneself in
+other languages than Chinese and English unless the question was in one of these, and a bare name where nobody asked for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from lizi.veil.brand_asked import Asked
+from lizi.veil.brand_book import Brand, BrandBook, Persona, brand_book, identity_line
+from lizi.veil.brand_links import Links
+from lizi.veil.brand_speech import Speech
+
+__all__ = ["Brand", "BrandBook", "BrandFilter", "Persona", "brand_book", "identity_line"]
+
+_PASSED_CHARACTERS = 4096
+"""Appending to a short text is cheap, and far less is ever looked at again."""
+
+
+class BrandFilter:
+    """Machine for one stream of one answer: content, reasoning, or the arguments of one tool call.
+
+    `asked` are the user's messages, the latest last; without them nothing is known of what the user wrote or wants, so that quotes and
+    single words are let through. `locale` speaks where a sentence does not tell its language. `form="json"` is for structured output and
+    for arguments of tool calls: a sentence ends at the end of its string, and all keeps its syntax. Any split of the text gives the same
+    text. Never raises. Bound: holds at most 400 characters (300 of a sentence, 100 of a link), and only from a cue on.
+    """
+
+    __slots__ = ("_links", "_passed", "_plain", "_scan", "_speech")
+
+    def __init__(self, book: BrandBook, *, asked: Sequence[str] = (), locale: str = "en", form: Literal["text", "json"] = "text") -> None:
+        known = Asked(book, asked)
+        self._speech = Speech(book, known, locale, json=form == "json")
+        self._links = Links(book, known)
+        self._scan = book.scan.search
+        self._plain = False
+        """Neither machine holds or expects anything: text without a cue need not go through them."""
+        self._passed = ""
+        """Text that went by so; they are told of it before they next look back."""
+
+    @property
+    def changed(self) -> int:
+        """How many sentences, links and pictures were replaced or removed so far."""
+        return self._speech.changed + self._links.changed
+
+    def feed(self, text: str) -> str:
+        """What can go out now; may be empty."""
+        if self._plain and self._scan(text) is None:
+            self._passed += text
+            if len(self._passed) > _PASSED_CHARACTERS:
+                self._tell()
+            return text
+        return self._through(text)
+
+    def close(self) -> str:
+        """The rest, when the text has ended."""
+        self._tell()
+        return self._links.feed(self._speech.close()) + self._links.close()
+
+    def _through(self, text: str) -> str:
+        self._tell()
+        speech, links = self._speech, self._links
+        out = links.feed(speech.feed(text))
+        self._plain = speech.idle and links.idle
+        return out
+
+    def _tell(self) -> None:
+        if self._passed:
+            self._speech.passed(self._passed)
+            self._links.passed(self._passed)
+            self._passed = ""

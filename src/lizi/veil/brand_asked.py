@@ -1,0 +1,111 @@
+"""What the user's own words allow: a question for the writer's name, names that the user brought, claims that are the user's.
+
+Pure. Looked at only when a sentence of the answer gives reason to, except for the question itself. Bound: the first and the
+last 10,000 characters of what was asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lizi.veil.brand_book import BrandBook
+from lizi.veil.brand_grammar import CLAIMS, asks_identity
+from lizi.veil.brand_text import decoded, folded_text
+
+__all__ = ["Asked"]
+
+_READ_CHARACTERS = 10_000
+"""Of each end; a millisecond of work. A claim quoted from the middle of a longer text is judged without it."""
+_QUESTION_CHARACTERS = 600
+"""A longer message brings a text; only its ends are read for a question."""
+_END_CHARACTERS = 300
+_DECODED_CHARACTERS = 1_000
+"""Of the beginning: what somebody wants corrected or decoded stands there."""
+_DECODED_QUESTION = 3
+"""你是谁; less is decoded by chance."""
+_WORDS = re.compile(r"[^\w]+")
+_FIRST = re.compile(
+    r"\byou|\bu\b|\bthou|\bthee|thyself|\bthis\b|model|who|name|prompt|above|你|您|妳|自|谁|誰|服务|服務|助手|模型|对话|對話|聊|说|說|提示"
+)
+_WRITES = re.compile(
+    r"\b(?:write|story|poem|letter|email|e-mail|essay|character|novel|speech|translate|proofread|rewrite|correct|grammar)\b"
+    r"|写|故事|信|诗|小说|角色|翻译|校对|润色|改写|作文"
+)
+
+
+class Asked:
+    """The user's messages of one exchange, the latest last, as far as the brand filter needs them."""
+
+    __slots__ = ("_book", "_claims", "_messages", "_text", "_words", "identity", "known")
+
+    def __init__(self, book: BrandBook, messages: Sequence[str]) -> None:
+        self._book = book
+        self._messages = [message for message in messages if message.strip()][-8:]  # a question older than that is not asked again
+        self.known = bool(self._messages)
+        """Whether anything is known of what was asked."""
+        self._text: str | None = None
+        self._words: tuple[frozenset[str], frozenset[int]] | None = None
+        self._claims: frozenset[int] | None = None
+        self.identity = self._asks()
+        """The latest message asks who the writer is."""
+
+    def _asks(self) -> bool:
+        if not self.known:
+            return False
+        texts = []
+        for message in (self._messages[-1], self._messages[-2] if len(self._messages) > 1 else ""):
+            if len(message) > _QUESTION_CHARACTERS:
+                message = message[:_END_CHARACTERS] + "\n" + message[-_END_CHARACTERS:]
+            texts.append(message)
+        latest, before = texts
+        if not before and _FIRST.search(latest.lower()) is None and not any(decoded(latest, asked=False)):
+            return False
+        variants = [latest, *(text for text in decoded(latest, asked=False) if len(text) >= _DECODED_QUESTION)]
+        earlier = self._book.read(before).marked if before else ""
+        return any(asks_identity(self._book.read(variant, sure=True).marked, earlier) for variant in variants)
+
+    @property
+    def text(self) -> str:
+        """What was asked, folded, only its letters and digits."""
+        if self._text is None:
+            whole = "\n".join(self._messages)
+            if len(whole) > 2 * _READ_CHARACTERS:
+                whole = whole[:_READ_CHARACTERS] + "\n" + whole[-_READ_CHARACTERS:]
+            parts = [whole, *decoded(whole[:_DECODED_CHARACTERS], asked=False)]
+            self._text = "\n".join(folded_text(part) for part in parts)
+        return self._text
+
+    @property
+    def writes(self) -> bool:
+        """Something is to be written or worked on, so that a first person need not be the writer."""
+        return _WRITES.search(self.text) is not None
+
+    def has_alias(self, alias: str) -> bool:
+        """Whether the user wrote this very name."""
+        return alias in self._found()[0]
+
+    def has_brand(self, brand: int) -> bool:
+        """Whether the user wrote any name of this brand."""
+        return brand in self._found()[1]
+
+    def says(self, claim: str) -> bool:
+        """Whether the user's own text holds this piece of folded text."""
+        bare = _WORDS.sub("", claim)
+        return bool(bare) and bare in _WORDS.sub("", self.text)
+
+    def claims(self, brand: int) -> bool:
+        """Whether somebody in the user's text says of himself what names this brand: a translation of it is theirs too."""
+        if self._claims is None:
+            reading = self._book.read(self.text[:_DECODED_CHARACTERS], sure=True)
+            spans = [match.span() for pattern in CLAIMS for match in pattern.finditer(reading.marked)]
+            self._claims = frozenset(
+                mention.brand for mention in reading.mentions if any(start <= mention.at < end for start, end in spans)
+            )
+        return brand in self._claims
+
+    def _found(self) -> tuple[frozenset[str], frozenset[int]]:
+        if self._words is None:
+            mentions = self._book.mentions(self.text)
+            self._words = (frozenset(alias for alias, _ in mentions), frozenset(brand for _, brand in mentions))
+        return self._words

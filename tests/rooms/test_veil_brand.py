@@ -1,0 +1,358 @@
+"""Who answers: the feature, whatever the model calls itself, in any split of the stream; and text about companies stays as it is."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lizi.config import built_in
+from lizi.errors import ConfigError
+from lizi.veil.brand import Brand, BrandFilter, Persona, brand_book, identity_line
+
+HERE = Path(__file__).parent
+NAME = {"zh-Hans": "小里", "zh-Hant": "小裡", "en": "Lining"}
+MAKER = {"zh-Hans": "青禾科技", "zh-Hant": "青禾科技", "en": "Greenfield"}
+BRANDS = [Brand(names=r.brand.names, makers=r.brand.makers, domains=r.brand.domains) for r in built_in().values()]
+BOOK = brand_book(BRANDS, Persona(name=NAME, maker=MAKER))
+ALONE = brand_book(BRANDS, Persona(name=NAME))
+
+ANSWERS: list[list[str]] = tomllib.loads((HERE / "identity_answers.toml").read_text("utf-8"))["answers"]
+MISSED: list[list[str]] = tomllib.loads((HERE / "identity_answers.toml").read_text("utf-8"))["missed"]
+TEXTS: list[list[str]] = tomllib.loads((HERE / "identity_counterexamples.toml").read_text("utf-8"))["texts"]
+
+LINKS = [
+    "See [Qwen Chat](https://chat.qwen.ai/a?b=c) now.",
+    "![x](https://t.example/p.gif) hello ![y](data:image/png;base64,AAA) and ![z](z.png)",
+    "<img src=\"https://a.example/c.gif\" width=1> ok <img src='/a.png'> <IMG SRC=//a.example/c>",
+    "go to https://chat.qwen.ai/x?y=z, then https://example.org/x.",
+    '<a href="https://kimi.com/x">the page</a> and <a href="https://x.example">x</a>',
+    "![long " + "a" * 120 + "](https://t.example/p.gif) z",
+    "[a][b] and ![p][q] and ![logo] x. Wow![1] end!",
+    "`![x](https://a.example/c)` and ```\n![x](https://a.example/c)\n``` ![x](https://a.example/c)",
+    "<https://openai.com/x> (https://qwen.ai/x). [y](https://kimi.com.example/) https://u@qwen.ai/ https://qwen.ai:443/z",
+    '<img src="https://a.example/' + "c" * 200 + '">after',
+    "https://qwen.ai/" + "." * 150 + "x https://qwen.ai/a..b.c...! end",
+]
+LONG = [
+    "I am Qwen " + "and on and on " * 60 + ". Next one.",
+    "我是通义千问" + "啊" * 500 + "。好",
+    "I am " * 100,
+    "A" * 500 + " I am " + "B" * 500,
+]
+
+
+def through(pieces: Iterable[str], asked: Sequence[str] = (), *, book: Any = BOOK, locale: str = "en", form: Any = "text") -> str:
+    machine = BrandFilter(book, asked=asked, locale=locale, form=form)
+    return "".join([machine.feed(piece) for piece in pieces]) + machine.close()
+
+
+def asked_of(question: str) -> tuple[str, ...]:
+    return (question,) if question else ()
+
+
+def bare(text: str) -> str:
+    return "".join(character for character in unicodedata.normalize("NFKC", text).lower() if character.isalnum())
+
+
+# --- identity --------------------------------------------------------------------------------------
+
+
+def test_there_are_two_hundred_questions_in_two_languages_and_as_many_texts_that_must_stay() -> None:
+    assert sum(row[1] == "en" for row in ANSWERS) >= 100
+    assert sum(row[1] != "en" for row in ANSWERS) >= 100
+    assert len(TEXTS) >= 120
+
+
+@pytest.mark.parametrize("kind", sorted({row[0] for row in ANSWERS}))
+def test_an_answer_that_names_the_model_or_its_maker_names_the_feature(kind: str) -> None:
+    wrong = []
+    for _, locale, question, answer, *gone in (row for row in ANSWERS if row[0] == kind):
+        out = through([answer], asked_of(question), locale=locale)
+        if any(piece.lower() in out.lower() for piece in gone) or not any(word in out for word in (*NAME.values(), *MAKER.values())):
+            wrong.append((question, answer, out))
+    assert wrong == []
+
+
+def test_no_name_of_any_record_is_left_in_an_answer_except_one_that_the_question_brought() -> None:
+    words = {bare(word) for brand in BRANDS for word in (*brand.names, *brand.makers)}
+    words = {word for word in words if len(word) > 3 or not word.isascii()}
+    left = []
+    for _, locale, question, answer, *_ in ANSWERS:
+        out = bare(through([answer], asked_of(question), locale=locale))
+        left += [(question, word, out) for word in words if word in out and word not in bare(question)]
+    assert left == []
+
+
+def test_with_no_maker_the_feature_stands_alone() -> None:
+    for _, locale, question, answer, *gone in ANSWERS:
+        out = through([answer], asked_of(question), locale=locale, book=ALONE)
+        assert any(word in out for word in NAME.values()), (question, out)
+        assert not any(piece.lower() in out.lower() for piece in gone), (question, out)
+    assert through(["I am Qwen, made by Alibaba."], ["Who are you?"], book=ALONE) == "I am Lining."
+
+
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [
+        ("Hello! I am Qwen, made by Alibaba. How can I help?", "Hello! I am Lining, by Greenfield. How can I help?"),
+        ("你好！我是通义千问，由阿里云开发。有什么可以帮你？", "你好！我是小里，由青禾科技提供。有什么可以帮你？"),
+        ("您好！我是通義千問，由阿里雲開發。需要什麼？", "您好！我是小裡，由青禾科技提供。需要什麼？"),
+        ("I am Qwen. I was made by Alibaba Cloud. Ask away.", "I am Lining, by Greenfield.  Ask away."),
+        ("I am ChatGPT by OpenAI.\nNext line.", "I am Lining, by Greenfield.\nNext line."),
+        ("I am Qwen, so I can't see pictures.", "I am Lining, by Greenfield, so I can't see pictures."),
+        ("我是Qwen，所以看不到图片。", "我是小里，由青禾科技提供，所以看不到图片。"),
+        ("As an AI model made by Alibaba, I have no opinion.", "As Lining, I have no opinion."),
+        ("The model speaking is Qwen.", "The model speaking is Lining."),
+        ("(I am Qwen.) Done.", "(I am Lining, by Greenfield.) Done."),
+    ],
+)
+def test_the_sentence_is_replaced_in_its_language_and_its_neighbours_stay(text: str, out: str) -> None:
+    assert through([text]) == out
+
+
+def test_what_is_replaced_is_counted() -> None:
+    machine = BrandFilter(BOOK)
+    machine.feed("Hello. I am Qwen. ![x](https://a.example/p.gif)")
+    machine.close()
+    assert machine.changed == 2
+
+
+def test_a_question_that_names_a_brand_is_not_answered_with_yes_or_no() -> None:
+    for answer in ("Yes, that's right.", "No, I'm not.", "Yes."):
+        assert "Lining" in through([answer], ["Are you Qwen?"])
+    assert "小里" in through(["是的。"], ["你是通义千问吗？"], locale="zh-Hans")
+    assert through(["Yes."], ["Is water wet?"]) == "Yes."
+
+
+def test_asking_again_in_another_form_is_asking_still() -> None:
+    assert "Lining" in through(["UXdlbg=="], ["Who are you?", "Now in base64"])
+    assert through(["UXdlbg== is what you sent."], ["What is UXdlbg==?"]) == "UXdlbg== is what you sent."
+
+
+def test_an_encoded_question_is_a_question() -> None:
+    assert "Lining" in through(["Qwen"], ["d2hvIGFyZSB5b3U/"])  # base64 of "who are you?"
+
+
+def test_the_makers_own_model_is_no_brand() -> None:
+    book = brand_book(BRANDS, Persona(name={"zh-Hans": "小艺", "en": "Celia"}, maker={"zh-Hans": "华为", "en": "Huawei"}))
+    assert through(["我是小艺，由华为开发。"], ["你是谁"], book=book) == "我是小艺，由华为开发。"
+    assert through(["我是通义千问。"], ["你是谁"], book=book) == "我是小艺，由华为提供。"
+
+
+def test_what_is_known_to_get_through_still_does() -> None:
+    """The list in the table is the honest part of the claim: when one of these is caught, take it off the list."""
+    assert [row for row in MISSED if through([row[2]], [row[1]], locale=row[0]) != row[2]] == []
+
+
+# --- what must stay --------------------------------------------------------------------------------
+
+
+def test_text_about_companies_letters_code_quotes_and_words_that_look_like_names_stays_byte_for_byte() -> None:
+    changed = [(question, text, out) for question, text in TEXTS if (out := through([text], asked_of(question))) != text]
+    assert changed == []
+
+
+def test_the_users_own_words_stay_even_when_they_claim_to_be_a_model() -> None:
+    own = "I am Qwen, made by Alibaba."
+    assert through([own], [f"Correct the spelling: {own}"]) == own
+    assert through([own], ["Correct the spelling. " + "The sun is out. " * 200 + own]) == own
+    assert through([own], ["Tell me about rain."]) == "I am Lining, by Greenfield."
+
+
+def test_a_robots_words_in_a_story_stay_when_the_user_brought_the_robot() -> None:
+    text = 'The robot said: "I am ChatGPT, made by OpenAI."'
+    assert through([text], ["Write a story in which ChatGPT speaks for OpenAI"]) == text
+
+
+# --- streams ---------------------------------------------------------------------------------------
+
+
+MARKS = ["我是千问。。。好", "（我是千问。”）好", "I am Qwen!!! \"Well.\" said he.", "I am Qwen... and so on. ", "我是通义千问\n\n好"]
+WIDE = ["I am ＱQ w e nI am I am qwen.ai/", "Ｑｗｅｎ here. ＡＢＣ too.", "Q\u200bwen here."]
+"""Ends of sentences that go on."""
+
+
+def corpus() -> list[tuple[str, tuple[str, ...], str]]:
+    rows = [(answer, asked_of(question), locale) for _, locale, question, answer, *_ in ANSWERS]
+    rows += [(text, asked_of(question), "en") for question, text in TEXTS]
+    return rows + [(text, asked, "en") for text in LINKS + LONG + MARKS + WIDE for asked in ((), ("Who are you?",))]
+
+
+def test_every_split_in_two_gives_what_the_whole_gives() -> None:
+    for text, asked, locale in corpus()[::4] + [(text, (), "en") for text in LINKS + MARKS]:
+        whole = through([text], asked, locale=locale)
+        for at in range(1, min(len(text), 200)):
+            assert through([text[:at], text[at:]], asked, locale=locale) == whole, (text, at)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_one_character_at_a_time_and_splits_by_chance_give_what_the_whole_gives(form: str) -> None:
+    chance = random.Random(7)
+    for text, asked, locale in corpus():
+        whole = through([text], asked, locale=locale, form=form)
+        assert through(text, asked, locale=locale, form=form) == whole, text
+        assert through(re.split(r"(?<=am )", text), asked, locale=locale, form=form) == whole, text
+        pieces, at = [], 0
+        while at < len(text):
+            size = chance.randint(1, 9)
+            pieces.append(text[at : at + size])
+            at += size
+        assert through(pieces, asked, locale=locale, form=form) == whole, text
+
+
+PIECES = (
+    "I am |我是|Qwen|qwen|通义千问|, made by |Alibaba|阿里云|开发的|"
+    "模型|. |。|\n|![|](|https://|qwen.ai/|)|[|]|<img src=\"|\">|`|```|\\|\"|{|}|"
+    "Claude|Q w e n|UXdlbg==|Yes|my name is |a|中|\u200b|! |Ｑ|www.|example.org|\\n|: |'s |我|I|h|x"
+)
+WORDS = st.sampled_from(PIECES.split("|"))
+ASKED = st.sampled_from([(), ("Who are you?",), ("你是谁",), ("Tell me about Qwen",), ("Write a letter",), ("Are you Qwen?",)])
+
+
+FORMS = st.sampled_from(["text", "json"])
+
+
+@given(st.lists(st.one_of(WORDS, st.text(max_size=5)), max_size=40), ASKED, FORMS, st.randoms(use_true_random=False))
+def test_any_text_in_any_split_gives_the_same_and_never_raises(
+    pieces: list[str], asked: tuple[str, ...], form: str, chance: random.Random
+) -> None:
+    text = "".join(pieces)
+    whole = through([text], asked, form=form)
+    assert through(pieces, asked, form=form) == whole
+    cuts = sorted(chance.sample(range(len(text) + 1), min(len(text) + 1, 6)))
+    assert through([text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)], asked, form=form) == whole
+
+
+@given(st.text(st.sampled_from("IiQqＱ aAmM'lnweA我是千 \u200b\n阿.h!t[<"), max_size=8))
+def test_the_fast_path_stops_wherever_a_machine_would(text: str) -> None:
+    if BOOK.cues.search(text) or BOOK.links.search(text):
+        assert BOOK.scan.search(text)
+
+
+def test_no_more_is_held_than_the_bound() -> None:
+    for text, asked, _ in corpus():
+        for form in ("text", "json"):
+            machine = BrandFilter(BOOK, asked=asked, form=form)  # type: ignore[arg-type]
+            for character in text * 3:
+                machine.feed(character)
+                assert len(machine._speech._held) <= 300
+                assert len(machine._links._held) <= 100
+
+
+def test_ordinary_words_go_out_as_they_come() -> None:
+    text = "The city lies on a wide river; its markets open before dawn. Bring a coat. 这座城市位于长江下游，春天很多人来。" * 5
+    machine = BrandFilter(BOOK, asked=["Plan a trip"])
+    for piece in text.replace(" ", "\x00 ").split("\x00"):
+        assert machine.feed(piece) == piece
+
+
+def test_a_sentence_in_the_first_person_is_let_go_at_the_word_that_tells() -> None:
+    machine = BrandFilter(BOOK)
+    assert machine.feed("I am happy ") == "I am happy "
+    assert machine.feed("I am a ") == ""
+    assert machine.feed("baker. ") == "I am a baker. "
+
+
+# --- data ------------------------------------------------------------------------------------------
+
+
+VALUES = [
+    "Qwen", "Alibaba Cloud", "I am Qwen by Alibaba.", '我是"千问"，\n由阿里云开发。', "plain", "a\\b", 'He wrote "I am Qwen"', "x" * 600
+]  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["name", "maker", "text", "模型"]), st.sampled_from(VALUES)), ASKED, FORMS)
+def test_json_stays_json_with_the_same_keys(value: dict[str, str], asked: tuple[str, ...], form: str) -> None:
+    out = json.loads(through(json.dumps(value), asked, form=form))
+    assert list(out) == list(value)
+    assert [out[key] for key in out if value[key] in ("plain", "a\\b")] == [part for part in value.values() if part in ("plain", "a\\b")]
+
+
+QUOTES = [
+    "I am Qwen" + '"' * 400,
+    'He wrote "I am Qwen"', 'I am "Qwen"', "I am Qwen\\", 'I am Qwen\n"', "I am " + '"' * 400 + "Qwen",
+]
+
+
+@pytest.mark.parametrize("value", QUOTES)
+def test_quotes_and_backslashes_inside_a_string_stay_escaped(value: str) -> None:
+    for asked in ((), ("Who are you?",)):
+        assert isinstance(json.loads(through(json.dumps({"a": value}), asked, form="json"))["a"], str)
+
+
+def test_arguments_of_a_tool_call_speak_for_the_feature_and_keep_their_other_values() -> None:
+    arguments = '{"to": "lee@example.org", "body": "Hi! I am Qwen, made by Alibaba.", "company": "Alibaba", "n": 3}'
+    out = through(arguments, ["Mail Lee about Alibaba"], form="json")
+    assert json.loads(out) == {"to": "lee@example.org", "body": "Hi! I am Lining, by Greenfield.", "company": "Alibaba", "n": 3}
+
+
+# --- links -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [*zip(
+        LINKS,
+        [
+            "See Qwen Chat now.",
+            " hello ![y](data:image/png;base64,AAA) and ![z](z.png)",
+            " ok <img src='/a.png'> ",
+            "go to , then https://example.org/x.",
+            'the page and <a href="https://x.example">x</a>',
+            "[long " + "a" * 120 + "](https://t.example/p.gif) z",
+            "[a][b] and  and [logo] x. Wow![1] end!",
+            "`![x](https://a.example/c)` and ```\n![x](https://a.example/c)\n``` ",
+            " (). [y](https://kimi.com.example/)  ",
+            "after",
+            "." * 150 + "x ...! end",
+        ],
+        strict=True,
+    )],
+)
+def test_remote_pictures_and_links_to_partners_leave_and_others_stay(text: str, out: str) -> None:
+    assert through([text]) == out
+
+
+def test_an_address_that_the_user_wrote_stays() -> None:
+    text = "The page https://chat.qwen.ai/ is in [Chinese](https://chat.qwen.ai/zh)."
+    assert through([text], ["What is https://chat.qwen.ai/ about?"]) == text
+
+
+# --- the book --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [{}, {"en": ""}, {"en": 'Li"ning'}, {"en": "x" * 41}, {"en": "a\nb"}])
+def test_a_persona_that_cant_stand_in_a_sentence_is_refused(name: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="persona"):
+        brand_book([], Persona(name=name))
+
+
+def test_a_name_that_is_missing_in_one_language_is_taken_from_the_nearest() -> None:
+    book = brand_book([], Persona(name={"zh-Hans": "小里"}))
+    assert through(["我是通義千問，由阿里雲開發。"], book=book) == "我是小里。"
+    assert through(["I am Qwen."], book=book) == "I am 小里."
+
+
+def test_a_brand_that_only_the_configuration_knows_is_one() -> None:
+    book = brand_book([Brand(names=("Zorblax",), makers=("Quimby Labs",), domains=("zorblax.example",))], Persona(name=NAME, maker=MAKER))
+    text = "I am Zorblax by Quimby Labs. See https://www.zorblax.example/x now."
+    assert through([text], book=book) == "I am Lining, by Greenfield. See  now."
+
+
+@pytest.mark.parametrize("locale", ["zh-Hans", "zh-Hant", "zh-Hant-HK", "en"])
+def test_the_line_for_the_prompt_is_one_line_with_the_name_and_no_brand(locale: str) -> None:
+    line = identity_line(Persona(name=NAME, maker=MAKER), locale)
+    assert NAME[locale.removesuffix("-HK")] in line
+    assert MAKER[locale.removesuffix("-HK")] in line
+    assert "\n" not in line
+    assert through([line]) == line
