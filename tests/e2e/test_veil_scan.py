@@ -60,11 +60,12 @@ def test_nothing_that_was_said_is_in_any_file_log_number_or_memory(wiping: Runni
     assert value["planted"]["echoed"] > 0
     assert value["control"]["samples"] > 60
     assert value["read"]["files"] >= 5
-    names = sorted(process["name"].split(" ")[0] for process in value["read"]["processes"])
-    assert names == ["service", "worker", "worker"]
+    names = [process["name"].rpartition(" ")[0] for process in value["read"]["processes"]]
+    assert sorted(name for name in names if name != "image process") == ["service", "worker", "worker"]
+    assert "image process" in names, "a resting one is read as well"
     if ROOT:
         assert (code, value["unread"]) == (0, [])
-        assert all(process["memory_bytes"] > 30_000_000 for process in value["read"]["processes"])
+        assert all(process["memory_bytes"] > 5_000_000 for process in value["read"]["processes"])
     else:
         assert code == 2
         assert all("worker" in unread["place"] or "memory" in unread["place"] for unread in value["unread"])
@@ -114,7 +115,8 @@ def test_memory_that_is_not_wiped_still_holds_words_and_the_scan_says_where(tmp_
         service.partner.play(echo)
         code, value = scanned(service, "--rounds", "1", "--neutral", "5")
         assert code == 1
-        assert {place.split(" ")[2] for place in places(value)} == {"worker"}
+        assert {place.split(" ")[2] for place in places(value)} >= {"worker", "image"}
+        assert not any(place.startswith("memory of service") for place in places(value)), "the supervisor never has content"
 
 
 def test_a_key_that_is_refused_proves_nothing_and_is_no_clean_bill(wiping: Running) -> None:

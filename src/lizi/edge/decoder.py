@@ -10,7 +10,6 @@ from __future__ import annotations
 import resource
 import signal
 import struct
-import sys
 from typing import BinaryIO
 
 __all__ = ["HEAD", "NO_PILLOW", "main"]
@@ -44,8 +43,8 @@ def _serve(source: BinaryIO, sink: BinaryIO) -> None:
     """Answer until the other end closes."""
     from lizi.edge.picture import Unfit, clean
 
-    while len(head := source.read(HEAD.size)) == HEAD.size:
-        url = source.read(HEAD.unpack(head)[1])
+    while len(head := _taken(source, HEAD.size)) == HEAD.size:
+        url = _taken(source, HEAD.unpack(head)[1])
         # Time on the processor and not on the clock: a busy machine is not the picture's fault. The signal ends the process.
         signal.setitimer(signal.ITIMER_PROF, _CPU_S)
         try:
@@ -53,17 +52,32 @@ def _serve(source: BinaryIO, sink: BinaryIO) -> None:
         except Unfit as unfit:
             kind, answer = b"-", str(unfit).encode()
         signal.setitimer(signal.ITIMER_PROF, 0)
-        sink.write(HEAD.pack(kind, len(answer)))
-        sink.write(answer)
-        sink.flush()
+        _given(sink, HEAD.pack(kind, len(answer)) + answer)
         del url, answer
+
+
+def _taken(source: BinaryIO, size: int) -> bytes:
+    """So many bytes, fewer at the end."""
+    data = bytearray(size)
+    at = 0
+    while at < size and (count := source.readinto(memoryview(data)[at:])):  # type: ignore[attr-defined]
+        at += count
+    return bytes(data[:at])
+
+
+def _given(sink: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sink.write(rest) :]
 
 
 def main() -> int:
     """0 when its worker is gone, `NO_PILLOW` when it can't begin."""
     _confine()
     try:
-        _serve(sys.stdin.buffer, sys.stdout.buffer)
+        # Without buffers of their own: those would keep a small picture for as long as the process rests.
+        with open(0, "rb", buffering=0, closefd=False) as source, open(1, "wb", buffering=0, closefd=False) as sink:
+            _serve(source, sink)
     except ImportError:
         return NO_PILLOW
     except BrokenPipeError:

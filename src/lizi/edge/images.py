@@ -33,8 +33,9 @@ _IDLE_S = 10.0
 """The same for a quiet hour; between two pictures of one conversation it usually stays."""
 _READ_BYTES = 1 << 24
 """Above any answer, so that reading one is never paused."""
-_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "PATH")
-"""All that the process learns of our environment: what finds Python and its libraries. Credentials stand in others."""
+_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "PATH", "GLIBC_TUNABLES", "PYTHONMALLOC")
+"""All that the process learns of our environment: what finds Python and its libraries, and whether it overwrites what it frees
+(`server.wipe_memory`). Credentials stand in others."""
 
 
 class _Process:

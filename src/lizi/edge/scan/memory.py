@@ -18,11 +18,11 @@ __all__ = ["look_into", "name_of"]
 _PIECE_BYTES = 1 << 20
 _KERNELS_OWN = frozenset({"[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]"})
 """Clocks and code that the kernel shows to every process; nothing of ours is there."""
-_NAMES = {"lizi.edge.worker": "worker", "lizi.edge.local_model": "local model"}
+_NAMES = {"lizi.edge.worker": "worker", "lizi.edge.local_model": "local model", "lizi.edge.decoder": "image process"}
 
 
 def name_of(pid: int) -> str:
-    """`worker 4711`, `local model 4712`, else `service 4710`: by what it runs."""
+    """`worker 4711`, `local model 4712`, `image process 4713`, else `service 4710`: by what it runs."""
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     except OSError:
