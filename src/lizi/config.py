@@ -224,12 +224,10 @@ def parse(text: str, at: float, *, source: str = "lizi.toml") -> Config:
         sections = msgspec.convert(tree, Sections, strict=True)
     except msgspec.ValidationError as error:
         message, path = _placed(error, tree)
-        raise ConfigError(
-            f"{source}: {message} (at {path})",
-            code="config_invalid",
-            param=path,
-            hint="docs/reference/config.md lists every key; 'lizi config check' tries a file without serving it.",
-        ) from None
+        hint = "docs/reference/config.md lists every key; 'lizi config check' tries a file without serving it."
+        if path.endswith((".credential", ".metrics_token")):
+            hint = "Write env:NAME or file:PATH. A secret that was written here should be replaced at whoever issued it."
+        raise ConfigError(f"{source}: {message} (at {path})", code="config_invalid", param=path, hint=hint) from None
     config = Config(**{name: getattr(sections, name) for name in Sections.__struct_fields__})
     _check(config, source, at)
     return config

@@ -11,6 +11,7 @@ from lizi.config import load
 from running_program import Done, Program
 
 Alone = Callable[..., Program]
+NOWHERE = "http://127.0.0.1:9/v1"
 FILE = """# our service
 [server]
 listen = "127.0.0.1:8080"  # behind nginx
@@ -62,7 +63,8 @@ def test_a_file_that_is_not_there_yet_is_made(alone: Alone) -> None:
         ((), 2, "--region (cn, sg, us)"),
         (("--region", "mars"), 2, "--region (cn, sg, us)"),
         (("--region", "cn", "--dialect", "qwem"), 2, "no record 'qwem'"),
-        (("--region", "cn", "--credential", "sk-123"), 1, "was not touched"),
+        (("--region", "cn", "--credential", "sk-123"), 2, "env:NAME or file:PATH"),
+        (("--base-url", "ftp://127.0.0.1/v1"), 1, "was not touched"),
     ],
 )
 def test_what_would_not_load_is_not_written(alone: Alone, more: tuple[str, ...], code: int, says: str) -> None:
@@ -81,6 +83,24 @@ def test_a_model_without_a_price_is_a_hint_and_not_a_surprise_on_the_bill(alone:
     assert done.code == 1
     assert "ali/qwen-plus" in done.err
     assert "--free" in done.err
+
+
+def test_a_record_of_ones_own_gives_its_address_and_knows_its_models(alone: Alone) -> None:
+    own = '[records.acme]\ntitle = "Acme"\naddresses = { cn = "http://127.0.0.1:9/v2" }\n'
+    entry = '[[records.acme.models]]\nmodel = "acme-*"\nsince = 2026-01-01\ntools = true\nschema = "json_object"\n'
+    lizi = alone(FILE + own + entry)
+    done = lizi("partner", "add", "bolt", "--dialect", "acme", "--model", "acme-large", "--credential", "env:ACME_KEY", "--json")
+    assert done.code == 0, done.err
+    said = done.json
+    assert (said["base_url"], said["region"], said["known"]) == ("http://127.0.0.1:9/v2", "cn", True)
+    assert said["capabilities"] == ["json_object", "tools"]
+
+
+def test_a_record_of_ones_own_that_would_not_load_is_said_to_be_so(alone: Alone) -> None:
+    lizi = alone(FILE + '[records.acme]\ntitle = "Acme"\ndialect = { finish = {} }\n')
+    done = lizi("partner", "add", "bolt", "--dialect", "acme", "--model", "acme-1", "--base-url", NOWHERE)
+    assert done.code == 1
+    assert "$.records.acme" in done.err and "`finish`" in done.err
 
 
 def test_the_same_name_twice_is_refused(alone: Alone) -> None:

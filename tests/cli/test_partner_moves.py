@@ -70,6 +70,15 @@ def test_what_can_not_be_a_name_is_refused_with_the_names_that_there_are(still: 
     assert not (still.folder / "var").exists(), "nothing is made for it"
 
 
+@pytest.mark.parametrize("command", [("move", "nobody", "approved", "--why", "trial"), ("history", "nobody")])
+def test_a_partner_that_neither_file_nor_store_knows_is_refused(still: Program, command: tuple[str, ...]) -> None:
+    assert still.inside("partner", "history", "new").code == 0, "it has no history yet"
+    done = still.inside("partner", *command)
+    assert done.code == 2
+    assert "There is no partner 'nobody'" in done.out + done.err
+    assert "old, new" in done.out + done.err
+
+
 def test_the_list_says_state_since_and_who_and_needs_no_store(still: Program) -> None:
     before = {row["partner"]: row for row in still.inside("partner", "list", "--json").json}
     assert [(before[name]["state"], before[name]["since"]) for name in ("old", "new")] == [("active", None), ("candidate", None)]

@@ -219,4 +219,4 @@ def test_the_model_server_itself_is_a_partner_of_the_rows_that_speak_its_protoco
 
 
 def test_no_row_is_left_out() -> None:
-    assert sorted(LIVE) == sorted(built_in()) == sorted(SPEECHES)
+    assert sorted(LIVE) == sorted(built_in()) == sorted(SPEECHES), "each record has its row of src/lizi/testing/live.py"

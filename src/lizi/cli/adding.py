@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lizi.cli.output import USAGE, Output
 from lizi.config import PartnerSettings, built_in, is_own, parse
-from lizi.dialects.records import known
+from lizi.dialects.records import Record, known
 from lizi.errors import ConfigError
+from lizi.settings import Reference
 
 __all__ = ["add"]
 
@@ -51,7 +55,8 @@ def add(
         output.fail(f"There is no record '{dialect}'.", hint=hint, code=USAGE, error="usage")
     if name in tree.get("partners", {}):
         output.fail(f"The configuration has a partner '{name}' already.", hint="Change it there, or take another name.", code=USAGE)
-    record = built_in().get(dialect)
+    _by_reference(output, credential)
+    record = _own(text, dialect) if dialect in own else built_in()[dialect]
     addresses = record.addresses if record is not None else {}
     region, base_url = _place(output, dialect, addresses, region, base_url)
     entry = known(record, model, time.time()) if record is not None else None
@@ -97,7 +102,27 @@ def add(
             "[bold]note:[/bold] the file now says [bold]terms = \"required\"[/bold]: a partner without signed terms gets nothing of "
             "users'. docs/guides/partner-terms.md says how to sign them, and what \"optional\" means."
         )
-    output.say(f"Next: 'lizi config check', reload the service (SIGHUP), 'lizi partner ping {name}', then make it active.")
+    output.say(f"Next: 'lizi config check', 'lizi partner ping {name}', start or reload the service (SIGHUP), then")
+    output.say(f"'lizi partner move {name} approved --why …' and 'lizi partner move {name} active --why …'.")
+    if credential.startswith("env:"):
+        output.say("[dim]A service that runs already does not see a variable that is set later: start it anew, or use file:PATH.[/dim]")
+
+
+def _by_reference(output: Output, credential: str) -> None:
+    """A secret that was typed is not repeated."""
+    try:
+        msgspec.convert(credential, Reference)
+    except msgspec.ValidationError:
+        hint = "Give --credential env:NAME or file:PATH. A key that was typed here stands in the shell's history: replace it."
+        output.fail("That is no reference to a credential.", hint=hint, code=USAGE, error="usage")
+
+
+def _own(text: str, dialect: str) -> Record | None:
+    """The file's own record; `None` when it would not load, which the check of the whole file then says."""
+    try:
+        return msgspec.convert(tomllib.loads(text)["records"][dialect], Record)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError):
+        return None
 
 
 def _place(output: Output, dialect: str, addresses: dict[str, str], region: str | None, base_url: str | None) -> tuple[str, str]:
@@ -120,7 +145,10 @@ def _keep(output: Output, path: Path, text: str, name: str, model: str) -> None:
     except ConfigError as error:
         hint = error.hint
         if "price" in error.message:
-            hint = f'Add [[metering.prices]] with key = "{name}/{model}", or give --free where nothing is charged.'
+            hint = (
+                f'Add [[metering.prices]] to {path.name} with key = "{name}/{model}", from, input_per_million and output_per_million, '
+                "or give --free where nothing is charged."
+            )
         output.fail(f"With this partner the file would not load, so it was not touched: {error.message}", hint=hint, error=error.code)
     partial = path.with_name(f".{path.name}.partial")
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644

@@ -89,16 +89,22 @@ def _known(output: Output, dialect: str) -> None:
 
 
 def _block(partner: Partner, dialect: str) -> str:
-    speech = SPEECHES[dialect]
+    speech, name = SPEECHES[dialect], f"fake-{dialect.replace('_', '-')}"
     asks = ['credential = "env:FAKE_KEY"  # any value will do, but there must be one'] if speech.key_header else []
     lines = [
-        f"[partners.fake-{dialect.replace('_', '-')}]",
+        f"[partners.{name}]",
         f'dialect = "{dialect}"',
         f'base_url = "{partner.base_url}"',
         *asks,
         "",
         "[models.fake]",
-        f'targets = [{{ partner = "fake-{dialect.replace("_", "-")}", model = "{speech.models[0]}" }}]',
+        f'targets = [{{ partner = "{name}", model = "{speech.models[0]}" }}]',
+        "",
+        "[[metering.prices]]",
+        f'key = "{name}/{speech.models[0]}"',
+        "from = 2026-01-01",
+        'input_per_million = "0"',
+        'output_per_million = "0"',
         "",
     ]
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lizi.cli.output import Output
-from lizi.cli.running import House, user_name
+from lizi.cli.running import House, landed, user_name
 
 __all__ = ["listing", "rotate"]
 
@@ -67,7 +67,7 @@ def rotate(output: Output, config_path: Path, purpose: Literal["audit-signing", 
         done = {"key_id": _alone(house, purpose), "landing": None}
     done["purpose"] = purpose
     landing = done["landing"]
-    where = "from the next start" if landing is None else f"on {landing['workers']} workers after {landing['elapsed_ms']:.0f} ms"
+    where = "from the next start" if landing is None else landed(landing)
     output.data(done, lambda console: console.print(f"New key [bold]{done['key_id']}[/bold] for {purpose}, {where}."))
     output.say(f"[dim]{_MEANS[purpose]}[/dim]")
     output.say("[dim]Copy the keyring to where its backup lies.[/dim]")

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lizi.cli.output import USAGE, Output, money
-from lizi.cli.running import House
+from lizi.cli.running import House, landed
 from lizi.settings import Name
 from lizi.types import Plan
 
@@ -104,14 +104,7 @@ def _show_new(output: Output, console: Console, made: dict[str, Any]) -> None:
     if made["landing"] is None:
         output.say("[dim]The service is not running; the key works from its next start.[/dim]")
     else:
-        output.say(f"[dim]It works now, {_landed(made['landing'])}.[/dim]")
-
-
-def _landed(landing: dict[str, Any]) -> str:
-    workers = landing["workers"]
-    killed = f"; {landing['killed']} that did not answer were replaced" if landing["killed"] else ""
-    return f"on {workers} worker{'' if workers == 1 else 's'} after {landing['elapsed_ms']:.0f} ms{killed}"
-
+        output.say(f"[dim]It works now, {landed(made['landing'])}.[/dim]")
 
 
 def _all(house: House) -> list[dict[str, Any]]:
@@ -200,7 +193,7 @@ def revoke(output: Output, config_path: Path, key_id: str) -> None:
         gone = {**house.alone(lambda book: book.revoke(key_id, time.time())).shown(), "landing": None}
 
     def show(console: Console) -> None:
-        how = "from the service's next start; it is not running" if gone["landing"] is None else _landed(gone["landing"])
+        how = "from the service's next start; it is not running" if gone["landing"] is None else landed(gone["landing"])
         console.print(f"{key_id} of app {gone['app']} is refused {how}.")
 
     output.data(gone, show)

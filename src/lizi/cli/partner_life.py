@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from lizi.cli.output import USAGE, Output
-from lizi.cli.running import House, user_name
+from lizi.cli.running import House, landed, user_name
 from lizi.edge.partners import who
 from lizi.errors import StoreError
 from lizi.settings import Name
@@ -32,11 +32,10 @@ def move(output: Output, config_path: Path, name: str, state: str, *, why: str, 
         done = service.ask("POST", f"/partners/{name}/move", {"state": state, "by": by, "user": user_name(), "why": why, "force": force})
     else:
         if name not in house.config.partners:
-            known = ", ".join(house.config.partners) or "none yet"
-            output.fail(f"There is no partner '{name}'.", hint=f"The configuration has: {known}.", code=USAGE, error="usage")
+            _absent(output, house, name)
         done = {**msgspec.structs.asdict(_alone(house, name, state, by=who(by, user_name()), why=why, force=force)), "landing": None}
     landing = done["landing"]
-    where = "from the next start" if landing is None else f"on {landing['workers']} workers after {landing['elapsed_ms']:.0f} ms"
+    where = "from the next start" if landing is None else landed(landing)
     output.data(done, lambda console: console.print(f"[bold]{name}[/bold]: {done['came_from']} → [bold]{done['state']}[/bold], {where}"))
     if done["state"] == "retired":
         output.say("[dim]No new attempt goes there; what is under way ends as it began.[/dim]")
@@ -77,6 +76,11 @@ def _known(output: Output, house: House, name: str) -> None:
         output.fail(f"{name!r} is no name of a partner.", hint=f"The configuration has: {known}.", code=USAGE, error="usage")
 
 
+def _absent(output: Output, house: House, name: str) -> NoReturn:
+    known = ", ".join(house.config.partners) or "none yet"
+    output.fail(f"There is no partner '{name}'.", hint=f"The configuration has: {known}.", code=USAGE, error="usage")
+
+
 def standings(house: House) -> dict[str, dict[str, Any]]:
     """Each partner's last move, from the running service or the store; empty for one that neither knows."""
     service = house.running()
@@ -110,6 +114,8 @@ def history(output: Output, config_path: Path, name: str) -> None:
             moves = [msgspec.to_builtins(move) for move in store.partner_moves() if move.partner == name]
     else:
         moves = []
+    if not moves and name not in house.config.partners:
+        _absent(output, house, name)
     zone = ZoneInfo(house.config.metering.time_zone)
     shown = [
         {
@@ -121,4 +127,4 @@ def history(output: Output, config_path: Path, name: str) -> None:
         }
         for move in moves
     ]
-    output.table(moves, shown=shown, empty=f"Nothing is known of '{name}' yet: it is introduced at the service's next start.")
+    output.table(moves, shown=shown, empty=f"Nothing is known of '{name}' yet: it is introduced at the service's next start or reload.")

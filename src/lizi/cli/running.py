@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lizi.edge.journal import HouseChain
     from lizi.edge.keyring import Keyring
 
-__all__ = ["House", "Running", "user_name"]
+__all__ = ["House", "Running", "landed", "user_name"]
 
 _TIMEOUT_S = 10.0
 """A change acts within 1 s; changes go one after another, and a starting model may stand before ours."""
@@ -142,6 +142,13 @@ class House:
         from lizi.edge.keyring import Keyring
 
         return Keyring.read(folder).trusts
+
+
+def landed(landing: dict[str, Any]) -> str:
+    """On how many workers a change acts, and after what time."""
+    workers = landing["workers"]
+    killed = f"; {landing['killed']} that did not answer were replaced" if landing["killed"] else ""
+    return f"on {workers} worker{'' if workers == 1 else 's'} after {landing['elapsed_ms']:.0f} ms{killed}"
 
 
 def user_name() -> str:

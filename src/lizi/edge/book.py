@@ -135,9 +135,8 @@ class Book:
         check_words(by, why)
         before = self.standings.get(partner)
         if before is None:
-            raise InvalidRequest(
-                f"There is no partner '{partner[:64]}'.", code="not_found", param="partner", hint="'lizi partner list' shows them."
-            )
+            hint = "'lizi partner list' shows them; one that was just written into the file is known after a reload (SIGHUP)."
+            raise InvalidRequest(f"There is no partner '{partner[:64]}'.", code="not_found", param="partner", hint=hint)
         state = check_move(partner, before.state, wanted)
         return Standing(partner=partner, state=state, at=at, by=by, why=why, came_from=before.state)
 

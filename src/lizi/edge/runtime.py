@@ -67,7 +67,8 @@ def resolve_secret(reference: str, environ: Mapping[str, str] | None = None, *, 
     if kind == "env":
         value = (os.environ if environ is None else environ).get(name, "")
         if not value:
-            raise _unusable(reference, "the variable is not set or empty", f"Set {name} in the service's environment.")
+            hint = f"Set {name} in the service's environment and start it anew, or use file:PATH, which a reload reads."
+            raise _unusable(reference, "the variable is not set or empty", hint)
         return _plain(reference, value)
     if kind != "file" or not name:
         # Perhaps the secret itself was pasted here: it is not repeated.

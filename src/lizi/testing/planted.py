@@ -20,6 +20,7 @@ from lizi.testing.behaviours import BEHAVIOURS, Behaviour, Mark, ToolCall
 from lizi.testing.captured import Captured, Script
 from lizi.testing.remembering import CHEAP, GOOD, SENTENCE, ConcurrencyCap, DataHoarder, Degrading, ModelSwap, SlopeLimiter, ten_a_step
 from lizi.testing.speech import Speech
+from lizi.testing.speeches import SPEECHES
 
 __all__ = ["PLANTED", "THOUGHT", "Planted", "Variant", "find"]
 
@@ -332,8 +333,8 @@ def _plain(*variants: Variant) -> Callable[[Speech], list[Variant]]:
 _OWN_FIELD = "its reasoning has a place of its own"
 _NOBODY_BILLS = "self-hosted: nobody bills for it"
 _LOCAL = ("vllm", "sglang", "llamacpp")
-_FIELDS = ("openai_chat", "qwen", "deepseek", "qianfan", "ark", "hunyuan", "kimi", "glm", "openai", "anthropic")
-_NO_FLAG = ("openai_chat", "qwen", "deepseek", "ark", "hunyuan", "kimi", "glm", "minimax", "openai", "anthropic", *_LOCAL)
+_FIELDS = tuple(name for name in SPEECHES if name not in ("minimax", *_LOCAL))
+_NO_FLAG = tuple(name for name, speech in SPEECHES.items() if not speech.flags)
 
 PLANTED: tuple[Planted, ...] = (
     Planted(number=1, name="keep_alive", what="comments, blank lines or pings before the answer", variants=_plain(
