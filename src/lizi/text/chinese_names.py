@@ -1,0 +1,257 @@
+"""Chinese names: a surname, one or two characters that may be a given name, and what stands around them.
+
+Each surname's character is a candidate and gets a score: how much the surname, the given characters
+and their neighbours (cues like 我叫 and 收件人, titles like 先生, marks, particles) speak for a name, less
+what the word tables say against it. A surname with a title alone (王先生, 小李) is no finding. Bound:
+a candidate looks at ten characters, so the work is linear in the surnames' characters.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lizi.text.chinese_name_tables import COMPOUND, GIVEN, MEASURED, NEVER_GIVEN, NOT_GIVEN, PAIRS, SELDOM_GIVEN, SURNAMES, WORDS
+from lizi.text.chinese_words import BEFORE, FOLLOWING, LONGER
+from lizi.text.found import CUED, GUESSED, Report
+from lizi.text.traditional import SIMPLIFIED, TRADITIONAL
+from lizi.text.tries import any_of, listed
+
+__all__ = ["chinese_names", "folded"]
+
+_FOLD = {ord(one): other for one, other in zip(TRADITIONAL, SIMPLIFIED, strict=True)}
+_TO_FOLD = re.compile(f"[{TRADITIONAL}]")
+
+# Weights, set by hand and tried on news text of 1998 and on sentences of our own; a name scores at least _ENOUGH.
+_ENOUGH = 3.2
+_CUE = 3.0
+_TITLE = 3.0
+_MARK = 1.0
+_PARTICLE = 0.8
+_WORD = -4.0
+_ENDS_WORD = -4.5
+_PAIR = -2.5
+_STRADDLES = -1.6
+_KNOWN = 1.6
+_TELLING = 1.5
+_HALF = 1.6
+_THINGS = frozenset("花诗海江河湖石月星云雪风雨歌书画楼道路山水火心声音光色柔清健安美好爱学文人")  # behind a word they go on with it
+_SHORT = -0.6  # one given character says less
+_SELDOM = -1.3
+_PLAIN = 0.1
+
+_LABELS = listed(
+    "姓名 名字 户名 户主 车主 机主 房主 业主 收件人 寄件人 发件人 收货人 发货人 提货人 联系人 联络人 聯絡人 紧急联系人 经办人 承办人 "
+    "办理人 申请人 负责人 责任人 法人 法人代表 法定代表人 代理人 委托人 被保险人 投保人 受益人 持卡人 持有人 账户名 开户人 开户名 "
+    "收款人 付款人 汇款人 借款人 担保人 购买人 购票人 乘车人 乘机人 入住人 预订人 预约人 报名者 报名人 参会人 参会人员 与会者 "
+    "联系姓名 签收人 签名 签字 署名 落款 审核人 审批人 填表人 记录人 监护人 患者 病人 患者姓名 客户姓名 客户名称 客户 顾客 会员 乘客 "
+    "旅客 学生 学生姓名 考生 家长 员工 员工姓名 用户 买家 卖家 甲方 乙方 丙方 原告 被告 证人 嫌疑人 犯罪嫌疑人 受害人 被害人 当事人 "
+    "作者 主讲人 主持人 嘉宾 讲师 教练 候选人 求职者 应聘者 应聘人 面试者 面试官 推荐人 介绍人 抄送 发送人 转交 收信人 寄信人 租客 "
+    "租户 承租人 出租人 房东 司机 保险人 住户 住客 主治医生 主治医师 责任编辑 法定代理人 姓名是 联系人是 公民 村民 居民 市民 网友 "
+    "网民 股东 合伙人 创始人 董事长 总经理 总裁 总监 经理 主任 主席 总统 总理 部长 省长 市长 县长 区长 镇长 乡长 村长 局长 处长 科长 "
+    "院长 校长 所长 厂长 站长 店长 会长 社长 行长 团长 班长 队长 组长 书记 委员 代表 常委 秘书 秘书长 助理 顾问 会计 出纳 律师 法官 "
+    "检察官 警官 民警 警察 将军 上将 中将 少将 司令 政委 大使 参赞 医生 医师 大夫 护士 药师 教授 副教授 院士 博士 老师 导师 教师 "
+    "辅导员 班主任 讲师 研究员 工程师 设计师 程序员 会计师 厨师 师傅 画家 作家 诗人 歌手 歌星 演员 影星 导演 编剧 编辑 记者 摄影师 "
+    "通讯员 主播 艺术家 科学家 企业家 运动员 选手 球员 教练员 冠军 客服 销售 专员 专家 先生 女士 小姐 同志 同学 同事 朋友 好友 室友 "
+    "邻居 战友 网友 男友 女友 男朋友 女朋友 丈夫 妻子 老公 老婆 爱人 先夫 太太 儿子 女儿 孙子 孙女 父亲 母亲 爸爸 妈妈 父母 哥哥 姐姐 "
+    "弟弟 妹妹 爷爷 奶奶 外公 外婆 姥姥 姥爷 叔叔 阿姨 舅舅 姑姑 表哥 表姐 表弟 表妹 堂哥 堂弟 侄子 侄女 外甥 孩子 女婿 媳妇 新娘 "
+    "新郎 我叫 叫做 名叫 名为 叫 我是 他是 她是 这是 本人 本名 原名 真名 化名 别名 艺名 小名 姓名为 名字叫 名字是 尊敬的 亲爱的 "
+    "敬爱的 您好 你好 早上好 致 敬启 此致 通知 联系 联络 致电 转告 告诉 采访 感谢 邀请 拜访 祝贺 祝 恭喜 欢迎 委托 授权 聘请 任命 "
+    "转账给 汇款给 寄给 发给 交给 转给 送给 打给 借给 卖给 留给 抄送给 预约给 患者叫 病人叫 学生叫 男子 女子 男孩 女孩 男生 女生 小伙 "
+    "姑娘 老人 青年 少年 农民 工人 战士 烈士 英雄 群众 党员 干部 下属 员工叫 专家叫 客人 住院患者 参赛者 获奖者 得主 教主 店主 认识 "
+    "找到 看望 陪同 跟着 嫁给 爱上 想念 怀念 纪念 悼念 缅怀 逮捕 抓获 起诉 判处 寻找 举报 投诉 收款方 付款方 户名为 业务员 快递员 "
+    "骑手 配送员 外卖员 保安 保姆 家教 中介 经纪人 管家 乘务员 飞行员 机长 船长"
+)
+_CUES = frozenset(_LABELS)
+_CUE_ENDS = frozenset(cue[-1] for cue in _CUES)
+_LONGEST_CUE = max(map(len, _CUES))
+_LINKS = frozenset(" \t：:，,\"'“”「『（(《-|=>@*[【")
+_VERBS = frozenset("为是叫")
+_LEFT = frozenset("和与跟给被让请问找对向是、及同将等因但而在为把随到替帮陪教约见像比据有等劝娶嫁骂夸派托求见 \t")
+_RIGHT = frozenset(
+    "说道问答称在的了和与跟给向对把被将已也都就还又来去到从于有没不想要会能可正曾今昨出打发送收预申提负参住购买办登报请让是为因及等同任当"
+    "作做拿带写看听讲吃喝走跑"
+    "男女身电手邮性年生账银联户地职工编先老总院教讲主经董书局科处部厅厂校班队组长师医护律法警工记导演介荣获入加进离回前代表亲担接率主赴抵"
+    "指强认宣告透介随并却则所以本同学两等之其此即"
+    "时后前中这那只最近当每很特也非常确实突终现终需应该最刚先再便"
+)
+_TITLE_WORDS = listed(
+    "先生 女士 小姐 太太 夫人 老师 医生 医师 大夫 护士 教授 博士 硕士 经理 总经理 总监 总裁 主任 主管 主席 同学 同志 师傅 律师 法官 "
+    "警官 院长 校长 部长 局长 处长 科长 所长 厂长 店长 书记 董事长 工程师 会计 秘书 助理 老板 阿姨 叔叔 大哥 大姐 大爷 大妈 爷爷 奶奶 "
+    "哥哥 姐姐 先森 队长 班长 组长 村长 镇长 市长 县长 省长 行长 总理 总统 将军 司令 导演 编辑 记者 教练 代表 委员 院士 研究员 理事长 "
+    "女儿 儿子 本人 收 亲启 启 敬上 您好 你好 的手机 的电话 的身份 的邮箱 的微信 的地址 的账户 的银行 的护照 的生日 的联系"
+)
+_TITLES = re.compile(any_of(_TITLE_WORDS))
+_TITLE_BEGINS = frozenset(word[0] for word in _TITLE_WORDS)
+_OWNED_LABEL = re.compile(
+    r"(?:姓名|户名|收件人|寄件人|收货人|持卡人|乘车人|乘机人|开户名|联系人|患者姓名|学生姓名|客户姓名|真实姓名)[\"'”]?\s{0,2}[：:|"
+    r",]\s{0,2}[\"'“「【]?([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff])"
+)
+# Between such a cue and a mark any word is a name: "我叫高兴，".
+_INTRODUCED = re.compile(r"(?:我叫|名叫|叫做|姓名[是为]|名字[是叫])\s?([\u3400-\u9fff]{2,3})(?![\u3400-\u9fff])")
+_NO_PERSON = re.compile(
+    r"本人|客服|部$|组$|处$|公司|未知|不详|匿名|用户|保密|暂无|先生|女士|电话|手机|地址|同上|必填|选填|请|填写|姓名|中心|[店厂校院局]$"
+)
+_DOTTED = re.compile(r"(?:(?![和与跟及是的在了])[\u3400-\u9fff]){1,6}(?:[·•‧・](?:(?![和与跟及是的在了])[\u3400-\u9fff]){1,8}){1,3}")
+# Characters with which foreign names are written; others end one.
+_SOUNDS = re.compile(
+    "[阿艾埃爱安昂奥巴芭白班邦包保鲍北贝本比彼毕宾玻波伯博勃卜布蔡查察昌策车达戴丹当道德登邓迪蒂第丁东杜顿多厄恩尔发法范方菲费芬丰冯佛弗"
+    "夫福富盖甘冈高戈格葛根贡古瓜圭郭果哈海汉豪赫黑亨洪侯胡花华怀霍基吉季加嘉贾简"
+    "江杰金津京久居喀卡凯坎康考柯科克肯孔库夸奎昆拉腊莱来赖兰朗劳勒雷蕾累冷黎李里理丽利莉连廉良列烈林琳铃龙隆卢鲁露伦罗洛吕马玛麦迈曼毛茅"
+    "梅门蒙孟米密敏明莫墨默姆木穆拿娜纳乃奈南内尼妮年涅宁牛纽农努诺欧帕派潘庞佩彭皮"
+    "匹平普齐奇恰乔切琴丘热仁日荣茹儒瑞若萨塞赛桑瑟森沙莎山尚绍舍申生圣施石史士舒朔斯丝苏索塔泰坦汤唐陶特腾提汀图托瓦万旺威韦维薇魏温文翁"
+    "沃乌吴武伍西希锡夏显香肖歇谢辛欣休许雅亚延扬杨耶叶伊依易意因英永尤约宰泽扎詹珍真芝治"
+    "朱兹子佐巫妥吾买提力江木拜尼亚孜孜古丽热合曼努尔艾合麦吐尔逊地帕提洛桑扎西次仁卓玛央金旦增曲珍尼玛格桑多吉顿珠才让]{1,8}"
+)
+_SURNAME = re.compile("[" + "".join(sorted({*SURNAMES, *(name[0] for name in COMPOUND)})) + "]")
+_NUMERALS = frozenset("一二两三四五六七八九十百千万几这那每某第多半整此各0123456789")
+_WEIGHT = dict.fromkeys(SELDOM_GIVEN, _SELDOM) | GIVEN
+
+
+def folded(text: str) -> str:
+    """The text in simplified characters, as far as the tables need it; of the same length."""
+    return text if _TO_FOLD.search(text) is None else text.translate(_FOLD)
+
+
+def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Report]:
+    """Reports of the names that begin in `low` to `high` of a text that is normalised and folded."""
+    out: list[Report] = []
+    done = 0
+    for match in _SURNAME.finditer(text, low, len(text) if high is None else high):
+        start = match.start()
+        if start < done:
+            continue
+        cued = _cued(text, start)
+        length, score = _best(text, start, cued)
+        if length and score >= _ENOUGH:
+            done = start + length
+            out.append((start, done, "person", 0, CUED if cued else GUESSED))
+    if "：" in text or ":" in text or "," in text or "|" in text:
+        for match in _OWNED_LABEL.finditer(text):
+            if _NO_PERSON.search(match[1]) is None:
+                out.append((*match.span(1), "person", 0, CUED))
+    for match in _INTRODUCED.finditer(text):
+        if match[1][0] in SURNAMES or match[1][:2] in COMPOUND:
+            out.append((*match.span(1), "person", 0, CUED))
+    if "·" in text or "•" in text or "‧" in text or "・" in text:
+        out += _foreign(text)
+    return out
+
+
+def _cued(text: str, place: int) -> bool:
+    """Whether a word that announces a name ends here, with 是 or a mark between or without."""
+    if _ends_cue(text, place):
+        return True
+    low = max(0, place - 4)
+    begin = place
+    while place > low and text[place - 1] in _LINKS:
+        place -= 1
+    if place < begin and _ends_cue(text, place):
+        return True
+    return place > 0 and text[place - 1] in _VERBS and _ends_cue(text, place - 1)
+
+
+def _ends_cue(text: str, place: int) -> bool:
+    if text[place - 1 : place] not in _CUE_ENDS:
+        return False
+    return any(text[place - width : place] in _CUES for width in range(1, min(place, _LONGEST_CUE) + 1))
+
+
+def _foreign(text: str) -> list[Report]:
+    out: list[Report] = []
+    for match in _DOTTED.finditer(text):
+        parts = re.split("[·•‧・]", match.group())
+        first, last = parts[0], parts[-1]
+        head = re.search(_SOUNDS.pattern + "$", first)
+        tail = _SOUNDS.match(last)
+        if head is None or tail is None or len(head.group()) + len(tail.group()) < 3:
+            continue
+        start = match.start() + head.start()
+        end = match.end() - len(last) + tail.end()
+        out.append((start, end, "person", 0, GUESSED))
+    return out
+
+
+def _best(text: str, start: int, cued: bool) -> tuple[int, float]:
+    """Length and score of the likeliest name that begins here; length 0 where there is none."""
+    surname = text[start]
+    width = 1
+    score = SURNAMES.get(surname, -9.0)
+    before = text[start - 1] if start else ""
+    if text[start : start + 2] in COMPOUND:
+        width, score = 2, 3.0
+    else:
+        after = text[start + 1 : start + 2]
+        if after in FOLLOWING.get(surname, ()):
+            end = text[start + 2 : start + 3]
+            third = _WEIGHT.get(end, 0.0) if end not in _THINGS else 0.0
+            if text[start + 1 : start + 3] in PAIRS:
+                score += _WORD + _KNOWN
+            elif third >= _TELLING and text[start + 2 : start + 4] not in WORDS:
+                score += _WORD + _HALF  # 李树文, 杨树德: the third character is no part of the word
+            else:
+                score += _WORD
+        if text[start : start + 3] in LONGER or text[start : start + 4] in LONGER:
+            return 0, score
+        if before in BEFORE.get(surname, ()) and text[start - 2 : start] != "一下":
+            score += _ENDS_WORD
+        if not cued and surname in MEASURED and before in _NUMERALS:
+            return 0, score
+    if cued:
+        score += _CUE
+    elif not before or not _han(before):
+        score += _MARK
+    elif before in _LEFT:
+        score += _PARTICLE
+    if score < -0.5:
+        return 0, score
+    return _given(text, start + width, width, score, cued)
+
+
+def _given(text: str, place: int, width: int, score: float, cued: bool) -> tuple[int, float]:
+    one, two = text[place : place + 1], text[place + 1 : place + 2]
+    if one == "" or one in NEVER_GIVEN or not _han(one):
+        return 0, 0.0
+    first = _WEIGHT.get(one, _PLAIN)
+    best = (0, 0.0)
+    pair = one + two
+    if pair not in NOT_GIVEN or (cued and two != "" and _han(two) and not _titled(text, place)):
+        short = score + 1.3 * first + _SHORT + _right(text, place + 1, one)
+        if pair in WORDS and pair not in PAIRS:
+            short += _STRADDLES
+        if _titled(text, place) and not cued:
+            short -= 3
+        best = (width + 1, short)
+        if two and two not in NEVER_GIVEN and _han(two):
+            long = score + first + _WEIGHT.get(two, _PLAIN) + _right(text, place + 2, two)
+            if pair in PAIRS:
+                long += _KNOWN
+            elif pair in WORDS:
+                long += _PAIR
+            if two + text[place + 2 : place + 3] in WORDS:
+                long += _STRADDLES
+            straddles = _titled(text, place + 1)
+            if straddles:
+                long -= 3  # the title belongs behind the name
+            if long >= short or (long >= _ENOUGH and short < long + 0.8 and not straddles):
+                best = (width + 2, long)
+    return best
+
+
+def _han(one: str) -> bool:
+    return "\u3400" <= one <= "\u9fff"
+
+
+def _titled(text: str, place: int) -> bool:
+    return text[place : place + 1] in _TITLE_BEGINS and _TITLES.match(text, place) is not None
+
+
+def _right(text: str, place: int, last: str) -> float:
+    """What the characters behind a name say for it."""
+    after = text[place : place + 1]
+    if after == "" or not _han(after):
+        return _MARK
+    if _titled(text, place):
+        return _TITLE
+    if last + after in WORDS:
+        return 0.0
+    return _PARTICLE if after in _RIGHT or text[place : place + 2] in WORDS else 0.0

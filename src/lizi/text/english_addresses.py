@@ -1,0 +1,90 @@
+"""Addresses written in English: number, street and suffix, with unit, town and code; post office boxes; British postcodes.
+
+The number and the street's suffix must both stand there; "Main Street" alone is none. Bound: an
+address begins at a number and takes at most 120 characters.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lizi.text.found import GUESSED, LIKELY, Report
+
+__all__ = ["english_addresses"]
+
+_SUFFIX = (
+    "(?:Street|Str|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Ct|Circle|Cir|Place|Pl|Terrace|Ter|Way|Parkway|Pkwy|"
+    "Highway|Hwy|Square|Sq|Trail|Trl|"
+    "Close|Crescent|Cres|Gardens|Gdns|Grove|Mews|Row|Walk|Hill|Rise|Broadway|Alley|Plaza|Loop|Pike|Path|Quay|Wharf|Embankment|Parade|"
+    "Freeway|Expressway|Turnpike|Run|Ridge|View|Commons?|Crossing|Heights|Meadows?|Park|Point|Pass|Creek|Harbor|Valley|Villas?|Landing|"
+    "Station|Village|Bypass|Causeway|Esplanade|Glen|Hollow|Knoll|Orchard|Bend|Cove|Estates?)"
+)
+_STATE = (
+    "(?:A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY]|PR|ON|QC|BC|AB|"
+    "NS|NSW|VIC|QLD|"
+    "California|Texas|Florida|New York|Illinois|Washington|Massachusetts|Georgia|Ohio|Oregon|Colorado|Arizona|Nevada|Virginia|Michigan|"
+    "Pennsylvania|New Jersey)"
+)
+_POSTCODE = r"[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][ABD-HJLNP-UW-Z]{2}"
+_WORD = r"(?:[A-Z][A-Za-z.'’\-]{0,18}|[0-9]{1,3}(?:st|nd|rd|th)|of|the|de|la|del|[NSEW])"
+_UNIT = (
+    r"(?:(?:Apt|Apartment|Suite|Ste|Unit|Room|Rm|Floor|Fl|Flat|Building|Bldg|Block|Level|Lot|PH|Penthouse)\.?\s?#?\s?[0-9A-Za-z\-]{1,6}|"
+    r"#\s?[0-9A-Za-z\-]{1,6}|[0-9]{1,3}(?:st|nd|rd|th) Floor)"
+)
+_TOWN = r"[A-Z][A-Za-z.'’\-]{1,18}(?![0-9])(?: (?:[A-Z][A-Za-z.'’\-]{1,18}(?![A-Za-z0-9])|upon|on|of|the|le|la|de)){0,3}"
+_JOINT = r"(?:,\s{0,2}|\s{1,2}|\n)"
+_STREET = re.compile(
+    rf"(?<![0-9A-Za-z.,$€£#/-])(?:(?:Flat|Apt|Unit|Suite|Room|Level) [0-9A-Za-z]{{1,5}}, )?[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? "
+    rf"(?!(?:The|This|That|These|Our|Your|My|Great|Best|More|Other|Different|Easy|Simple|Star) )(?:(?:{_WORD}) "
+    rf"){{1,5}}?{_SUFFIX}(?![A-Za-z])\.?(?: (?:NW|NE|SW|SE|North|South|East|West|[NSEW])(?![A-Za-z]))?"
+    rf"(?:{_JOINT}{_UNIT})?(?:{_JOINT}{_UNIT})?"
+    rf"(?:,\s{{0,2}}{_TOWN}(?:,\s{{0,2}}{_TOWN})?)?"
+    rf"(?:{_JOINT}{_STATE}(?![A-Za-z])\.?)?(?:{_JOINT}(?:[0-9]{{4,5}}(?:-[0-9]{{4}})?(?![0-9])|{_POSTCODE}(?![A-Za-z0-9])))?"
+    r"(?:,\s{0,2}(?:USA|U\.S\.A\.|United States|US|UK|United Kingdom|England|Scotland|Wales|Canada|Australia)(?![A-Za-z]))?"
+)
+_NUMBERED = re.compile(
+    rf"(?<![0-9A-Za-z.,$])[0-9]{{1,6}} (?:[NSEW]\.? )?(?:Broadway|Avenue of the Americas|The Embarcadero|(?:[0-9]{{1,3}}(?:st|nd|rd|th)|"
+    rf"Fifth|Sixth|Seventh|Eighth|Third|Second|First|Park|Madison|Lexington) (?:Ave|Avenue|St|"
+    rf"Street))(?![A-Za-z])(?:{_JOINT}{_UNIT})?(?:,\s{{0,2}}{_TOWN})?(?:{_JOINT}{_STATE}(?![A-Za-z]))?(?:{_JOINT}[0-9]{{5}}(?:-[0-9]{{4}}"
+    rf")?(?![0-9]))?"
+)
+_BOX = re.compile(
+    rf"(?<![A-Za-z])(?:P\.? ?O\.? ?Box|Post Office Box|PO BOX) [0-9]{{1,7}}(?:,\s{{0,2}}{_TOWN})?(?:{_JOINT}{_STATE}(?![A-Za-z]))?(?:"
+    rf"{_JOINT}[0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
+)
+_CODE = re.compile(rf"(?<![0-9A-Za-z]){_POSTCODE}(?![0-9A-Za-z])")
+_CODE_SPACED = re.compile(r"[A-Z]{1,2}[0-9][0-9A-Z]? [0-9]")
+_ZIP = re.compile(rf"(?<![A-Za-z]){_TOWN}, ?{_STATE},? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9])")
+# With a state and its code, or a postcode, at the end, the street's last word may be any.
+_TO_ZIP = re.compile(
+    rf"(?<![0-9A-Za-z.,$/-])(?:[0-9]{{1,6}}[A-Za-z]?|Unit [0-9]{{1,5}}) {_WORD}(?: {_WORD}){{0,4}}(?:,? {_UNIT})?,\s{{0,2}}{_TOWN},? "
+    rf"(?:{_STATE}|[A-Z]{{2}}),? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9])"
+)
+_TO_CODE = re.compile(
+    rf"(?<![0-9A-Za-z.,/-])(?:(?:Flat|Studio|Unit|Apartment) [0-9A-Za-z]{{1,5}},? )?(?:[0-9]{{1,5}}[A-Za-z]?,? "
+    rf")?{_TOWN}(?:,\s{{0,2}}{_TOWN}){{0,4}},?\s{{1,2}}{_POSTCODE}(?![0-9A-Za-z])"
+)
+_MILITARY = re.compile(r"(?:PSC|Unit|USS|USNV|USNS|USCGC) [A-Za-z0-9]{1,16},? (?:Box [0-9]{1,6},? )?[DAF]PO,? A[AEP],? [0-9]{5}")
+_HONG_KONG = re.compile(
+    rf"(?<![0-9A-Za-z])(?:(?:Flat|Room|Rm|Unit|Suite|Shop) [0-9A-Z]{{1,6}},? ?)?[0-9A-Z]{{1,3}}/F,?(?: (?:Block|Tower) "
+    rf"[0-9A-Z]{{1,3}},?)?(?:,? ?{_TOWN}){{0,2}}(?:,? ?[0-9]{{1,5}}(?:-[0-9]{{1,5}})? {_TOWN})?(?:, ?{_TOWN}){{0,3}}"
+)
+_HINT = re.compile(r"[0-9][A-Za-z]?(?:-[0-9]{1,5})?,? (?:[A-Z0-9]|of )")
+
+
+def english_addresses(text: str) -> list[Report]:
+    """Reports of addresses in Latin letters; `keep` is 0, since the town stands at the end."""
+    out: list[Report] = []
+    if _HINT.search(text) is not None:
+        for form in (_STREET, _NUMBERED):
+            out += [(*match.span(), "address", 0, LIKELY) for match in form.finditer(text)]
+        for form in (_TO_ZIP, _ZIP, _MILITARY):
+            out += [(*match.span(), "address", 0, GUESSED) for match in form.finditer(text)]
+    if "Box" in text or "BOX" in text:
+        out += [(*match.span(), "address", 0, LIKELY) for match in _BOX.finditer(text)]
+    if _CODE_SPACED.search(text) is not None:
+        for form in (_TO_CODE, _CODE):
+            out += [(*match.span(), "address", 0, GUESSED) for match in form.finditer(text) if " " in match.group()[-4:]]
+    if "/F" in text:
+        out += [(*match.span(), "address", 0, LIKELY) for match in _HONG_KONG.finditer(text) if "," in match.group()]
+    return out

@@ -1,0 +1,219 @@
+"""Names in Latin letters: capitalised words that a list knows as first name and surname, or that a cue announces.
+
+One capitalised word alone is a name only behind a cue ("Dear Anna,"; "my name is Tom"). Words that begin
+sentences, months, places and companies are refused. Bound: a name has at most five words of 20 letters.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lizi.text.english_name_tables import AMBIGUOUS, FIRST_NAMES, NO_NAMES, SURNAMES, SYLLABLES
+from lizi.text.found import CUED, GUESSED, Report
+from lizi.text.tries import listed
+
+__all__ = ["english_names"]
+
+_PART = (
+    r"(?:(?:O'|O’|D'|D’|Mc|Mac|De|Di|La|Le|Van|Fitz)?[A-Z][a-zà-öø-ÿāăąćčďđēęěğīıłńňőœřśşšťūůűųźżžșț]{1,19}(?:[-'’][A-Z][a-zà-öø-ÿāăąćčďđ"
+    r"ēęěğīıłńňőœřśşšťūůűųźżžșț]{1,19})?|[ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŁŚŠŻŽČĆĐ][a-zà-öø-ÿāăąćčďđēęěğīıłńňőœřśşšťūůűųźżžșț]{1,19})"
+)
+_BETWEEN = r"(?:van der|van den|van|von|de la|del|de|da|dos|di|bin|bint|ibn|al-|el-|al|el|le|la|ter|ten|du|st\.?)"
+_NAME = re.compile(rf"{_PART}(?: (?:[A-Z]\.? ?)?(?:{_BETWEEN} )?{_PART}){{0,3}}(?![A-Za-z0-9_@])(?:,? (?:Jr|Sr|III|II|IV)\b\.?)?")
+_HINT = re.compile(r"[A-Z][a-zà-öø-ÿ]|[ÀÁÂÄÅÆÇÈÉÖØÜŁŚŠŻŽČĆĐ][a-z]")
+_INSIDE = frozenset("_@./\\-'’")  # before it: part of an address, a path or a longer word
+_TITLE = re.compile(
+    r"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Doctor|Sir|Madam|Dame|Rev|Hon|Capt|Captain|Sgt|Lt|Officer|Judge|Nurse|Coach|"
+    r"Uncle|Aunt|Auntie|Grandma|Grandpa|Attorney|Senator|Herr|Frau|Monsieur|Madame|Señor|Señora)\.? $"
+)
+_CUE = re.compile(
+    r"(?<![A-Za-z])(?:name'?s?(?: is|:| =|：)?|I'm|I am|I’m|this is|call me|called|named|dear|hi|hello|hey|regards,?|sincerely,?|"
+    r"cheers,?|thanks,?|wishes,?|yours,?|truly,?|love,?|from:?|contact:?|patient:?|attn:?|attention:?|client:?|customer:?|"
+    r"employee:?|student:?|member:?|user:?|guest:?|passenger:?|tenant:?|applicant:?|candidate:?|signed:?|by:?|author:?|cc:?|to:?|for:?|"
+    r"with|and|met|meet|ask|asked|tell|told|call|email|emailed|text|texted|remind|introduce|invite|invited|thank|"
+    r"see|saw|visit|know|knows|colleague|friend|brother|sister|son|daughter|wife|husband|mother|father|mom|dad|boss|manager|neighbor|"
+    r"neighbour|cousin|uncle|aunt|partner|roommate|assistant|doctor|teacher|nurse|lawyer|engineer|director|"
+    r"ceo|cto|cfo|analyst|agent|driver|recipient:?|sender:?|holder:?|payee:?|beneficiary:?|owner:?|host:?|organizer:?|attendees?:?|full "
+    r"name:?|first name:?|last name:?|surname:?|cardholder:?|contact person:?|emergency contact:?)"
+    r"[\"'”]?\s{0,2}[:：=,\-]?\s{0,2}[\"'“]?$",
+    re.IGNORECASE,
+)
+_LAST_WORD = re.compile(r"([A-Za-z'’]{1,16})[\"'”]?[,:：]?\s{0,2}[:：=,\-]?\s{0,2}[\"'“]?$")
+_LAST_WORDS = frozenset(
+    listed(
+        "' agent am analyst and applicant ask asked assistant attendees attention attn aunt author beneficiary boss brother by call"
+        "called candidate cardholder cc ceo cfo cheers client colleague contact cousin cto customer dad daughter dear director doctor"
+        "driver email emailed emergency employee engineer father first for friend from full guest hello hey hi holder host husband i"
+        "i'm introduce invite invited is i’m know knows last lawyer love manager me meet member met mom mother name name' named names"
+        "neighbor neighbour nurse organizer owner partner passenger patient payee person recipient regards remind roommate s saw see"
+        "sender signed sincerely sister son student surname teacher tell tenant text texted thank thanks this to told truly uncle user"
+        "visit wife wishes with yours"
+    )
+)
+# Cues behind which one capitalised word alone is a name, whatever the list knows; the others need a word from the list.
+_SURE = re.compile(
+    r"(?:name'?s?(?: is|:| =|：)|I'm|I’m|call me|named|dear|regards,?|sincerely,?|full name:?|first name:?|last name:?|surname:?|"
+    r"patient:?|attn:?|recipient:?|cardholder:?|payee:?|signed:?)[\"'”]?\s{0,2}[:：=,\-]?\s{0,2}[\"'“]?$",
+    re.IGNORECASE,
+)
+_ROMANISED = re.compile(
+    rf"(?:([A-Z][a-z]{{1,7}}),? ({SYLLABLES}(?:[- ]?{SYLLABLES}|-?[a-z]{{2,6}})?)|({SYLLABLES}(?:[- ]?{SYLLABLES}|-?[a-z]{{2,6}})?) "
+    rf"([A-Z][a-z]{{1,7}}))(?![A-Za-z0-9_@])"
+)
+_CAPITALS = re.compile(r"(?<![A-Za-z0-9_])[A-Z]{2,16}(?:-[A-Z]{2,12})?(?:,? [A-Z]{2,16}(?:-[A-Z]{2,12})?){1,3}(?![A-Za-z0-9_])")
+_FIRST_CAPITAL = frozenset(name.upper() for name in FIRST_NAMES)
+_LAST_CAPITAL = frozenset(name.upper() for name in SURNAMES)
+_SENTENCE = re.compile(r"(?:^|[.!?。！？:;\n\"“(])\s{0,3}$")
+# Words behind which a product or a company stands as often as a person.
+_TOPIC = re.compile(r"(?:with|and|by|for|to|from|see|know|visit|user|agent|partner|owner|host|contact)[:：]?\s{0,2}$", re.IGNORECASE)
+_SPOKE = re.compile(
+    r"(?:sp[eo]a?ke?n? (?:to|with)|talk(?:ed|ing)? (?:to|with)|meeting with|met with|according to|call (?:with|from)|interview with|"
+    r"lunch with|dinner with|appointment (?:for|with)|table for|room for|ticket for|package for|"
+    r"letter (?:to|from)|message (?:to|from)|email (?:to|from)|signed by|written by|sent by|contact|refund for|order for|behalf "
+    r"of)[:：]?\s{0,2}$",
+    re.IGNORECASE,
+)
+_COMPANY = re.compile(
+    r"\s(?:Inc|Ltd|LLC|Corp|Co\.|Company|Group|Bank|University|College|School|Hospital|Street|St(?![a-z])|Avenue|Ave|Road|Rd|Drive|Lane|"
+    r"Park|Airport|Hotel|Foundation|Institute|Museum|Theat|Stadium|Prize|Award|Act(?![a-z])|Bridge|Center|Centre|Church|Store|Motors|"
+    r"Airlines|Records|Press|Partners|Holdings|Associates|Day(?![a-z])|Island|Square|Theorem|Syndrome|Disease|Method|Law(?![a-z]))"
+)
+_FOLD = str.maketrans(
+    "àáâãäåèéêëìíîïòóôõöøùúûüýÿçñčćđšśžźżłńřťůěğışőűÁÉÍÓÚÖÜØÅÄŁŚŠŽŻČĆĐÇÑ",
+    "aaaaaaeeeeiiiioooooouuuuyycnccdsszzzlnrtuegisouAEIOUOUOAALSSZZCCDCN",
+)
+_DOES = re.compile(
+    r"(?:['’]s)? (?:called|calls|said|says|lives|lived|works|worked|wants|wanted|asked|told|wrote|writes|emailed|joined|confirmed|"
+    r"replied|phoned|texted|mentioned|complained|signed|born|died|married|speaks|thinks|"
+    r"(?:phone|mobile|email|e-mail|address|account|birthday|passport|wife|husband|son|daughter|mother|father|number|salary|password|"
+    r"order|case)(?![a-z]))"
+)
+_WORD = re.compile(r"[^ ]{1,64}")
+_POSSESSIVE = re.compile(r"['’]s$")
+
+
+def english_names(text: str, low: int = 0, high: int | None = None) -> list[Report]:
+    """Reports of the names that begin in `low` to `high` of a text that is normalised."""
+    if _HINT.search(text) is None:
+        return [*_capitals(text)] if _CAPITALS.search(text) else []
+    out: list[Report] = []
+    done = low
+    for capital in _HINT.finditer(text, low, len(text) if high is None else high + 1):
+        start = capital.start()
+        before = text[start - 1 : start]
+        if (before.isalnum() and before.isascii()) or before in _INSIDE:
+            continue
+        romanised = _ROMANISED.match(text, start)
+        if romanised is not None:
+            out += _romanised(text, romanised)
+        if start < done:
+            continue
+        match = _NAME.match(text, start)
+        if match is not None:
+            done = match.end()
+            out += _parts(text, start, match.group())
+    if _CAPITALS.search(text) is not None:
+        out += _capitals(text)
+    return out
+
+
+def _announced(before: str) -> bool:
+    """Whether a cue ends here; its last word, looked up first, spares most texts the long pattern."""
+    last = _LAST_WORD.search(before)
+    return last is not None and last[1].lower() in _LAST_WORDS and _CUE.search(before) is not None
+
+
+def _plain(word: str) -> str:
+    return word if word.isascii() else word.translate(_FOLD)
+
+
+def _known_first(word: str) -> bool:
+    return word in FIRST_NAMES or (("-" in word) and word.split("-")[0] in FIRST_NAMES)
+
+
+def _known_last(word: str) -> bool:
+    if word in SURNAMES or (word.startswith(("O'", "O’", "Mc", "Mac", "Fitz")) and len(word) > 5):
+        return True
+    return "-" in word and word.split("-")[-1] in SURNAMES
+
+
+def _parts(text: str, start: int, run: str) -> list[Report]:
+    """The name within a run of capitalised words: the run may begin with a word of the sentence or end with a company's."""
+    words = list(_WORD.finditer(run))
+    place = 0
+    while place < len(words) and (_plain(words[place].group().rstrip(".,")) in NO_NAMES):
+        place += 1
+    if place == 1 and len(words) >= 2 and words[0].group() in FIRST_NAMES and words[1].group() in SURNAMES:
+        place = 0
+    if place == len(words):
+        return []
+    begin = start + words[place].start()
+    rest = words[place:]
+    bare = [_plain(_POSSESSIVE.sub("", word.group().rstrip(".,"))) for word in rest]
+    count = len(rest)
+    for index in range(1, len(rest)):
+        if len(bare[index]) > 1 and bare[index] in NO_NAMES and not (index == 1 and bare[0] in FIRST_NAMES and bare[1] in SURNAMES):
+            count = index
+            break
+    rest, bare = rest[:count], bare[:count]
+    before = text[max(0, begin - 24) : begin]
+    titled = _TITLE.search(before) is not None
+    cued = _announced(before)
+    end = start + rest[-1].start() + len(_POSSESSIVE.sub("", rest[-1].group()).rstrip(","))
+    if _COMPANY.match(text, end) is not None and not titled and not (cued and _SURE.search(before)):
+        return []
+    capital = [word for word in bare if word[:1].isupper() and len(word) > 1]
+    first, last = bare[0], bare[-1]
+    if titled:
+        return [(begin, end, "person", 0, CUED)]
+    if len(capital) >= 2:
+        firsts, lasts = _known_first(first), _known_last(last)
+        opens = _SENTENCE.search(before) is not None
+        if firsts and lasts:
+            if first in AMBIGUOUS and last in AMBIGUOUS and not cued:
+                return []
+            return [(begin, end, "person", 0, CUED if cued else GUESSED)]
+        does = _DOES.match(text, end) is not None
+        told = cued or does
+        if (firsts and (first not in AMBIGUOUS or told)) or (lasts and (told or not (opens or last in AMBIGUOUS))):
+            return [(begin, end, "person", 0, GUESSED)]
+        announced = cued and (_TOPIC.search(before) is None or _SPOKE.search(before) is not None)
+        if len(capital) <= 3 and (does or announced) and not any(word.isupper() for word in capital):
+            return [(begin, end, "person", 0, GUESSED)]
+        if cued and _SURE.search(before):
+            return [(begin, end, "person", 0, CUED)]
+        return []
+    if cued and _SURE.search(before) and first not in NO_NAMES and (first not in AMBIGUOUS or _known_first(first)):
+        return [(begin, end, "person", 0, CUED)]
+    if cued and (_known_first(first) and first not in AMBIGUOUS):
+        return [(begin, end, "person", 0, CUED)]
+    if _known_first(first) and first not in AMBIGUOUS and len(first) >= 3:
+        return [(begin, end, "person", 0, GUESSED)]
+    return []
+
+
+def _romanised(text: str, match: re.Match[str]) -> list[Report]:
+    family = match[1] or match[4]
+    given = match[2] or match[3]
+    if family not in SURNAMES or given in NO_NAMES or family in NO_NAMES:
+        return []
+    compound = "-" in given or " " in given
+    whole = family not in AMBIGUOUS and given not in AMBIGUOUS and len(given) > 3 and _SYLLABLE.match(family) is not None
+    if compound or whole or _announced(text[max(0, match.start() - 24) : match.start()]):
+        return [(*match.span(), "person", 0, GUESSED)]
+    return []
+
+
+_SYLLABLE = re.compile(SYLLABLES + "$")
+
+
+def _capitals(text: str) -> list[Report]:
+    out: list[Report] = []
+    for match in _CAPITALS.finditer(text):
+        words = match.group().replace(",", "").split(" ")
+        cued = _SURE.search(text[max(0, match.start() - 24) : match.start()]) is not None
+        known = words[0] in _FIRST_CAPITAL and words[-1] in _LAST_CAPITAL
+        known = known or (words[0] in _LAST_CAPITAL and (words[-1] in _FIRST_CAPITAL or "-" in words[-1]))
+        if len(words) <= 3 and (known or cued) and not all(word.title() in AMBIGUOUS for word in words):
+            out.append((*match.span(), "person", 0, CUED if cued else GUESSED))
+    return out

@@ -1,0 +1,153 @@
+"""Numbers with letters: plates, passports, permits, identity cards of Hong Kong and Taiwan, USCC, IBAN, parcels.
+
+A token is a whole run of ASCII letters and digits; a part of one is never reported. Forms that many
+strings have (a passport's letter and eight digits) need a word beside them. Bound: a token is at
+most 34 characters, each is looked at once.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lizi.text.checks import hong_kong_id, iban, postal_item, taiwan_id, uscc
+from lizi.text.found import CERTAIN, CUED, LIKELY, Report
+
+__all__ = ["ibans", "plates", "tokens"]
+
+_PLATE = re.compile(
+    r"(?:[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航][A-HJ-NP-Za-hj-np-z]|WJ "
+    r"?[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼])"
+    r"[·•.\- ]?(?:"
+    r"[A-HJ-NP-Za-hj-np-z0-9]{4}[A-HJ-NP-Za-hj-np-z0-9挂掛学學警港澳领領使试試超](?:(?<=[0-9]{5})[DFABCEGHJKdfabceghjk]|"
+    r"(?<=[DFABCEGHJKdfabceghjk][0-9A-HJ-NP-Za-hj-np-z][0-9]{3})[0-9])?"
+    r")(?![0-9A-Za-z])"
+)
+_PLATE_HINT = re.compile(r"[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航][A-Za-z]|WJ")
+_IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?![0-9A-Za-z])")
+_IBAN_HINT = re.compile(r"[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}")
+
+_HEAD = re.compile(r"[A-Za-z0-9]{1,34}$")
+_TAIL = re.compile(r"[A-Za-z0-9]{0,34}")
+_CARD_OF_HONG_KONG = re.compile(r"([A-Z]{1,2})([0-9]{6})([0-9A])?$")
+_BRACKETED_CHECK = re.compile(r"\s?[(（]([0-9Aa])[)）]")
+_CARD_OF_TAIWAN = re.compile(r"[A-Z][1289][0-9]{8}$")
+_OLD_RESIDENT_OF_TAIWAN = re.compile(r"[A-Z][A-D][0-9]{8}$")
+_PASSPORT = re.compile(r"(?:[EGDSPKHMTLNRXC][0-9]{7,8}|E[A-HJ-NP-Z][0-9]{7}|[A-Z]{1,3}[0-9]{6,8}[A-Z]?|[0-9]{2}[A-Z]{2}[0-9]{5})$")
+_PERMIT = re.compile(r"(?:[HMCW][0-9]{8}(?:[0-9]{2})?|C[A-HJ-NP-Z][0-9]{7}|[TLD][0-9]{8,10})$")
+_PARCEL = re.compile(
+    r"(?:SF[0-9]{12,13}|1Z[0-9A-Z]{16}|(?:YT|ZT|ST|JT|DPK|JDVA|JDV|JDK|JD|JDX|YD|TT|HT|ANE|UC|LP|CNG|CNSH)[0-9]{10,15}|"
+    r"[A-Z]{2}[0-9]{9}[A-Z]{2})$"
+)
+_POSTAL = re.compile(r"[A-Z]{2}[0-9]{9}[A-Z]{2}$")
+_INSURANCE = re.compile(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]$")  # the United Kingdom's national insurance number
+_INSURANCE_SPACED = re.compile(r"(?<![0-9A-Za-z])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] [0-9]{2} [0-9]{2} [0-9]{2} [A-D](?![0-9A-Za-z])")
+
+_ID_CUE = re.compile(r"身份|身分|证件|證件|hkid|id card|identity|id no|id number|resident|居留|居民")
+_PASSPORT_CUE = re.compile(r"护照|護照|passport|证件|證件|travel document")
+_PERMIT_CUE = re.compile(r"通行[证證]|回[乡鄉][证證]|往来|往來|台胞|臺胞|港澳|permit|[证證]件|居住[证證]|居留[证證]")
+_COMPANY_CUE = re.compile(r"信用代[码碼]|[税稅][号號]|纳税|納稅|统一社会|統一社會|uscc|credit code|tax|开票")
+_TRADE_CUE = re.compile(r"[单單][号號]|快[递遞]|物流|运[单單]|包裹|parcel|tracking|shipment|waybill|awb")
+
+
+def _near(cue: re.Pattern[str], text: str, start: int, end: int) -> bool:
+    return cue.search(text[max(0, start - 18) : start].lower()) is not None or cue.search(text[end : end + 10].lower()) is not None
+
+
+def plates(text: str) -> list[Report]:
+    """Chinese vehicle plates, six and seven places after the province, with police, trailer and border forms."""
+    out: list[Report] = []
+    for hint in _PLATE_HINT.finditer(text):
+        match = _PLATE.match(text, hint.start())
+        if match is not None and sum(one.isdigit() for one in match.group()) >= 2:
+            out.append((match.start(), match.end(), "plate", 0, CERTAIN))
+    return out
+
+
+def ibans(text: str) -> list[Report]:
+    """Account numbers of ISO 13616, in groups of four or whole."""
+    out: list[Report] = []
+    for hint in _IBAN_HINT.finditer(text):
+        match = _IBAN.match(text, hint.start())
+        if match is None:
+            continue
+        start, end = match.span()
+        # The last group may be the next word in capitals: the country says how long the number is.
+        while end > start:
+            code = text[start:end].replace(" ", "").replace("-", "")
+            if iban(code):
+                out.append((start, end, "iban", 0, CERTAIN))
+                break
+            end = max(text.rfind(" ", start, end), start)
+    return out
+
+
+def tokens(text: str, groups: list[tuple[int, int]]) -> list[Report]:
+    """Reports of the tokens in which letters stand with five digits and more; `groups` are the text's digit groups."""
+    out: list[Report] = []
+    done = 0
+    for start, end in groups:
+        if end - start < 5 or start < done:
+            continue
+        before, after = text[start - 1 : start], text[end : end + 1]
+        head = _HEAD.search(text, max(0, start - 35), start) if before.isascii() and before.isalpha() else None
+        if head is None and not (after.isascii() and after.isalpha()):
+            continue
+        begin = head.start() if head is not None else start
+        tail = _TAIL.match(text, end)
+        stop = tail.end() if tail is not None else end
+        done = stop
+        if stop - begin > 34 or text[begin - 1 : begin] == "_" or text[stop : stop + 1] == "_":
+            continue
+        found = _token(text, begin, stop, text[begin:stop].upper())
+        if found is not None:
+            out.append(found)
+    if "NI" in text or " " in text:
+        out += [(match.start(), match.end(), "account", 0, LIKELY) for match in _INSURANCE_SPACED.finditer(text)]
+    return out
+
+
+def _token(text: str, start: int, end: int, token: str) -> Report | None:
+    length = len(token)
+    if length == 18:
+        if uscc(token):
+            return start, end, "uscc", 0, CERTAIN
+        if token[2:8].isdigit() and _near(_COMPANY_CUE, text, start, end):
+            return start, end, "uscc", 0, CUED
+    if length == 10 and _CARD_OF_TAIWAN.match(token):
+        if taiwan_id(token):
+            return start, end, "resident_id", 0, CERTAIN
+        if _near(_ID_CUE, text, start, end):
+            return start, end, "resident_id", 0, CUED
+    if length == 10 and _OLD_RESIDENT_OF_TAIWAN.match(token) and _near(_ID_CUE, text, start, end):
+        return start, end, "permit", 0, CUED
+    found = _card_of_hong_kong(text, start, end, token)
+    if found is not None:
+        return found
+    # A permit's form beside a permit's name is a permit, also where a word says "document".
+    permitted = _PERMIT.match(token) is not None and _near(_PERMIT_CUE, text, start, end)
+    if _PASSPORT.match(token) and _near(_PASSPORT_CUE, text, start, end) and (not permitted or "照" in text[max(0, start - 18) : start]):
+        return start, end, "passport", 0, CUED
+    if permitted:
+        return start, end, "permit", 0, CUED
+    if _PARCEL.match(token) and (_POSTAL.match(token) is None or postal_item(token)):
+        return start, end, "order", 0, CERTAIN if token[:2] in ("SF", "1Z") or _near(_TRADE_CUE, text, start, end) else LIKELY
+    if length == 9 and _INSURANCE.match(token):
+        return start, end, "account", 0, LIKELY
+    return None
+
+
+def _card_of_hong_kong(text: str, start: int, end: int, token: str) -> Report | None:
+    match = _CARD_OF_HONG_KONG.match(token)
+    if match is None:
+        return None
+    letters, digits, check = match.groups()
+    if check is None:
+        bracketed = _BRACKETED_CHECK.match(text, end)
+        if bracketed is None:
+            return None
+        if hong_kong_id(letters, digits, bracketed[1].upper()) or _near(_ID_CUE, text, start, bracketed.end()):
+            return start, bracketed.end(), "resident_id", 0, CERTAIN
+        return None
+    if _near(_ID_CUE, text, start, end):
+        return start, end, "resident_id", 0, CUED
+    return None

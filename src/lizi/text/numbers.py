@@ -1,0 +1,260 @@
+"""Numbers of digits alone: resident IDs, phones, bank cards, IMEI, US social security numbers, with or without separators.
+
+Works on groups of digits: a number is one group or several that single blanks, dashes, dots or
+brackets join, and its kind follows from its digits, the lengths of its groups and the words just
+before it. Never takes a part of a longer number, nor digits that belong to a word. Bound: each
+group is joined with at most 19 others, each number looks at 24 characters around it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lizi.text.checks import card_prefix, luhn, resident_id, resident_id_15, social_security
+from lizi.text.found import CERTAIN, CUED, LIKELY, Report
+from lizi.text.tries import listed
+
+__all__ = ["digit_groups", "numbers"]
+
+_LONGEST = 20  # digits of the longest number that has a meaning here
+_GROUP = re.compile(r"[0-9]{1,64}")
+_JOINTS = frozenset((" ", "-", ".", ") ", ")-", ")", "(", " (", "）", "（", " - ", "·", "—", "  ", "_"))
+_BEFORE = 14  # how far a cue may stand before its number: "银行卡的卡号后面是 " and "account number is: "
+
+_CARD_CUE = re.compile(r"卡|银行|銀行|账[户号]|帐[户号]|[帳賬][戶號]|付款|收款|转账|轉帳|card|account|acct|visa|master|iban|a/c|amex")
+_PHONE_CUE = re.compile(
+    r"电话|電話|手机|手機|座机|座機|固话|联系|聯[絡繫系]|致电|致電|拨打|撥打|热线|熱線|传真|傳真|号码|號碼|來電|来电|微信|短信|简讯|簡訊|"
+    r"聯絡|分機|"
+    r"tel|phone|call|mobile|cell|fax|text|whatsapp|dial|reach|ring|contact|sms|hotline|☎|📞|📱"
+)
+_ID_CUE = re.compile(r"身份|身分|证件|證件|公民|id card|id no|id number|identity|national id|resident id")
+_IMEI_CUE = re.compile(r"imei|meid|串[号號码碼]|[设設][备備][号號识識标標]|手机识别|serial")
+_SSN_CUE = re.compile(r"ssn|social sec|社会安全|社會安全")
+_NOT_A_CARD = re.compile(
+    r"[订訂][单單]|[单單][号號]|流水|交易|快[递遞]|物流|运单|編號|编号|order|track|invoice|transaction|reference|isbn|条码|條碼"
+)
+
+_AREA = re.compile(r"0(?:10|2[0-9]|[3-9][0-9]{2})[2-8][0-9]{6,7}")  # Chinese landline with its area
+_AREA_SHAPES = frozenset({(3, 8), (4, 7), (4, 8), (3, 4, 4), (4, 4, 4), (4, 3, 4), (4, 4, 3), (3, 7)})
+_MOBILE_SHAPES = frozenset(
+    {(11,), (3, 4, 4), (3, 8), (7, 4), (3, 3, 5), (4, 4, 3), (4, 3, 4), (5, 6), (5, 3, 3), (3, 5, 3), (6, 5), (3, 2, 2, 2, 2)}
+)
+_TOLL_FREE_SHAPES = frozenset({(10,), (3, 3, 4), (3, 4, 3), (4, 3, 3), (3, 7), (4, 6), (4, 2, 4), (6, 4), (5, 5)})
+_TAIWAN_SHAPES = frozenset(
+    {(4, 3, 3), (4, 6), (10,), (2, 4, 4), (2, 8), (2, 3, 4), (3, 7), (3, 3, 4), (2, 7), (3, 6), (3, 3, 3), (4, 2, 4)}
+)
+_CARD_SHAPES = frozenset(
+    {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 4, 4, 4, 2), (4, 4, 4, 4, 1), (4, 6, 5), (6, 13), (6, 10), (4, 6, 4), (8, 8), (8, 11)}
+)
+_ABROAD = ("86", "44", "81", "82", "33", "49", "65", "61", "852", "853", "886", "1")  # behind 00
+_AFTER_PHONE = re.compile(r"\s?(?:转|轉|分机|分機|內線|内线|ext\.?|extension|x|#|-)\s?[0-9]{1,6}(?![0-9A-Za-z])", re.IGNORECASE)
+_LOOSE_X = re.compile(r"[ -]?[Xx](?![0-9A-Za-z])")
+_AMOUNT = re.compile(r"\.[0-9]{1,2}(?![0-9.])")
+_CUE_LETTERS = frozenset(listed("tel phone mobile cell fax call qq wx vx id no card imei ssn sn dh sj sfz hp ph mob whatsapp"))
+_WORD_BEFORE = re.compile(r"[A-Za-z]{1,10}$")
+
+
+def _cued(cue: re.Pattern[str], text: str, start: int, end: int, reach: int = _BEFORE) -> bool:
+    """Whether the cue stands close before; for one that follows ("…是我的身份证号") six characters are enough."""
+    return cue.search(text[max(0, start - reach) : start].lower()) is not None or cue.search(text[end : end + 6].lower()) is not None
+
+
+def digit_groups(text: str) -> list[tuple[int, int]]:
+    """Where digits stand, run by run; a run of more than 64 is several."""
+    return [match.span() for match in _GROUP.finditer(text)]
+
+
+def numbers(text: str, groups: list[tuple[int, int]]) -> list[Report]:
+    """Reports of the numbers of a text that is normalised, Chinese digits too; `groups` are its `digit_groups`."""
+    out: list[Report] = []
+    done = 0
+    count = len(groups)
+    for index in range(count):
+        start, end = groups[index]
+        if start < done:
+            continue
+        alone = index + 1 == count or text[end : groups[index + 1][0]] not in _JOINTS
+        if (alone and end - start < 7) or end - start > _LONGEST or not _may_begin(text, groups, index):
+            continue
+        found = _longest(text, groups, index)
+        if found is not None:
+            out.append(found)
+            done = found[1]
+    return out
+
+
+def _may_begin(text: str, groups: list[tuple[int, int]], index: int) -> bool:
+    start, end = groups[index]
+    before = text[start - 1 : start]
+    if before.isascii() and before.isalpha():
+        word = _WORD_BEFORE.search(text, max(0, start - 11), start)
+        return word is not None and word.group().lower() in _CUE_LETTERS and not text[word.start() - 1 : word.start()].isdigit()
+    if not index:
+        return True
+    earlier = groups[index - 1]
+    gap = text[earlier[1] : start]
+    if gap == "":
+        return False  # the rest of a run that is too long
+    if gap == "." and text[earlier[1] - 1].isdigit():
+        # Decimals, or an item's number in a list: "1.13800138000".
+        return earlier[1] - earlier[0] <= 2 and text[start:end][:1] == "1" and end - start == 11
+    if gap in (" ", "-") and earlier[1] - earlier[0] == end - start == 4 and text[start] == "0":
+        return False  # the second block of a card, not an area
+    # Digits that stand one by one are read from the first of them.
+    return not (gap in _JOINTS and end - start == 1 and earlier[1] - earlier[0] == 1)
+
+
+def _longest(text: str, groups: list[tuple[int, int]], index: int) -> Report | None:
+    best: Report | None = None
+    digits = ""
+    shape: tuple[int, ...] = ()
+    start = groups[index][0]
+    last = start
+    for place in range(index, min(len(groups), index + _LONGEST)):
+        begin, end = groups[place]
+        if place > index and text[last:begin] not in _JOINTS:
+            break
+        digits += text[begin:end]
+        if len(digits) > _LONGEST:
+            break
+        shape += (end - begin,)
+        last = end
+        if len(digits) < 7:
+            continue
+        after = text[end : end + 1]
+        if (after.isascii() and after.isalpha()) or after == "_":
+            closed = _LOOSE_X.match(text, end) if len(digits) in (17, 10) else None
+            if closed is None and not (after in "xXeE" and _AFTER_PHONE.match(text, end)):
+                continue
+        if after.isdigit():
+            continue
+        found = _classify(text, start, end, digits, shape)
+        if found is not None:
+            best = found
+    return best
+
+
+def _classify(text: str, start: int, end: int, digits: str, shape: tuple[int, ...]) -> Report | None:
+    length = len(digits)
+    pairs = (length == 11 or length >= 14) and len(shape) == (length + 1) // 2 and max(shape) == 2
+    single = len(shape) == length or pairs
+    whole = len(shape) == 1
+    if length >= 17:
+        found = _identity(text, start, end, digits)
+        if found is not None:
+            return found
+    phone = _phone(text, start, end, digits, (length,) if single else shape)
+    if phone is not None:
+        return phone
+    if length == 9 and shape in ((3, 2, 4), (9,)) and social_security(digits):
+        dashed = shape == (3, 2, 4) and text[start + 3] == "-"
+        if dashed or _cued(_SSN_CUE, text, start, end, 24):
+            return start, end, "ssn", 0, CERTAIN if dashed else CUED
+    if length == 15 and whole and resident_id_15(digits) and _cued(_ID_CUE, text, start, end):
+        return start, end, "resident_id", 0, CUED
+    if 14 <= length <= 16 and (whole or single or shape in ((6, 2, 6, 1), (2, 6, 6, 1), (8, 6, 1))):
+        if _cued(_IMEI_CUE, text, start, end):
+            return start, end, "imei", 0, CUED
+        # 01, 35, 86, 91 and 99 begin the type codes of nearly all devices.
+        if length == 15 and digits[:2] in ("01", "35", "86", "91", "99") and luhn(digits):
+            return start, end, "imei", 0, LIKELY
+    if 13 <= length <= 19 and (whole or single or shape in _CARD_SHAPES):
+        return _card(text, start, end, digits)
+    return None
+
+
+def _identity(text: str, start: int, end: int, digits: str) -> Report | None:
+    if len(digits) == 17:
+        closed = _LOOSE_X.match(text, end)
+        if closed is None:
+            return None
+        digits, end = digits + "X", closed.end()
+    if len(digits) != 18 or digits[0] == "0":
+        return None
+    if resident_id(digits):
+        return start, end, "resident_id", 0, CERTAIN
+    return (start, end, "resident_id", 0, CUED) if _cued(_ID_CUE, text, start, end) else None
+
+
+def _card(text: str, start: int, end: int, digits: str) -> Report | None:
+    cued = _cued(_CARD_CUE, text, start, end)
+    if luhn(digits) and card_prefix(digits):
+        if cued:
+            return start, end, "bank_card", 0, CERTAIN
+        if _cued(_NOT_A_CARD, text, start, end):
+            return None
+        return start, end, "bank_card", 0, LIKELY
+    if cued and not _cued(_NOT_A_CARD, text, start, end, 8):
+        return start, end, "bank_card", 0, CUED
+    return None
+
+
+def _opened(text: str, start: int) -> tuple[int, bool]:
+    """Where a phone really begins: at an opening bracket and a plus sign before its digits."""
+    if text[start - 1 : start] in ("(", "（"):
+        start -= 1
+    plus = text[start - 1 : start] == "+"
+    return start - plus, plus
+
+
+def _phone(text: str, start: int, end: int, digits: str, shape: tuple[int, ...]) -> Report | None:
+    begin, plus = _opened(text, start)
+    national = _national(text, start, end, digits, shape, plus)
+    if national is None:
+        return None
+    bracket = begin < start - plus
+    if bracket and text.find(")", start, end) < 0 and text.find("）", start, end) < 0:
+        begin = start - plus  # the bracket opens around the whole number, not around its area
+    extension = _AFTER_PHONE.match(text, end)
+    if (extension is not None and shape != (11,)) or (extension is not None and extension.group().lstrip()[0] not in "-x#"):
+        end = extension.end()
+    return begin, end, "phone", 0, national
+
+
+def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ...], plus: bool) -> int | None:
+    """The rank of what these digits are as a phone; `None` where they are none."""
+    length = len(digits)
+    if plus:
+        return CERTAIN if 8 <= length <= 15 and digits[0] != "0" else None
+    if digits.startswith("00") and 11 <= length <= 17 and digits.startswith(_ABROAD, 2):
+        # In one piece only where the country's number leaves no doubt.
+        whole = digits[2:5] in ("861", "852", "853", "886")
+        return LIKELY if whole or 2 <= shape[0] <= 5 else None
+    if digits.startswith("86") and length == 13 and digits[2] == "1" and digits[3] >= "3":
+        return LIKELY if shape == (13,) or shape[0] == 2 else None
+    if length == 11:
+        if digits[0] == "1" and digits[1] >= "3" and shape in _MOBILE_SHAPES:
+            return None if shape == (11,) and _AMOUNT.match(text, end) else LIKELY
+        if digits[0] == "1" and len(shape) >= 4 and shape in ((1, 3, 3, 4), (1, 3, 4, 3)):
+            return LIKELY
+        if digits[0] == "0":
+            if digits[1] == "7" and (shape in _MOBILE_SHAPES or shape == (5, 6)):
+                return LIKELY
+            if shape in _AREA_SHAPES and _AREA.fullmatch(digits):
+                return LIKELY
+            if digits[1] in "12" and shape in ((3, 4, 4), (4, 3, 4), (5, 6), (5, 3, 3)):
+                return LIKELY  # the United Kingdom's areas
+            if shape == (11,) and (_AREA.fullmatch(digits) or digits[1] in "127"):
+                return LIKELY if _AREA.fullmatch(digits) else CUED if _cued(_PHONE_CUE, text, start, end) else None
+    if length in (10, 12) and (shape in _AREA_SHAPES or shape == (length,)) and _AREA.fullmatch(digits):
+        sure = shape != (length,) or length == 12 or digits.startswith("09")
+        if sure or _cued(_PHONE_CUE, text, start, end):
+            return LIKELY
+    if length == 10:
+        if digits[:3] in ("400", "800") and shape in _TOLL_FREE_SHAPES:
+            return LIKELY
+        if digits[:2] == "09" and shape in _TAIWAN_SHAPES:
+            return LIKELY
+        if digits[0] in "23456789" and digits[3] in "23456789":
+            # North America: the shape says it, or a word.
+            if shape == (3, 3, 4) and (text[start + 3] in ")）" or text[start + 3] == text[start + 7] in ("-", ".")):
+                return LIKELY
+            if shape in ((3, 3, 4), (10,), (3, 7)) and _cued(_PHONE_CUE, text, start, end):
+                return CUED
+    taiwan = length in (9, 10) and digits[0] == "0" and digits[1] in "2345678" and shape in _TAIWAN_SHAPES
+    if taiwan and (shape != (length,) or _cued(_PHONE_CUE, text, start, end)):
+        return LIKELY
+    local = shape in ((4, 4), (8,), (7,), (3, 4)) and digits[0] in "2345689"
+    if local and shape == (4, 4) and digits[:2] in ("19", "20") and digits[4:6] in ("19", "20"):
+        return None  # from year to year
+    return CUED if local and _cued(_PHONE_CUE, text, start, end, 10) else None
