@@ -34,6 +34,8 @@ _MEANINGS = {
     "flags": "moderation `flag`",
     "retracts": "may withdraw what it sent",
     "rate_headers": "rate headers",
+    "cache": "whom its prompt cache serves",
+    "random_fields": "fields that get a new value in each attempt",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from lizi.callers import mint
 from lizi.config import Config, build_house, parse
 from lizi.house import Arrival, House, Opened, Ports
 from lizi.routing import Traffic
-from lizi.testing import FakeImages, FakeLimits, FakeUpstream, ManualClock, MemoryJournal
+from lizi.testing import FakeImages, FakeLimits, FakeReply, FakeUpstream, ManualClock, MemoryJournal
 from lizi.types import Event, Fault, Finish, Plan, Text
 
 CONFIG = """
@@ -55,6 +56,7 @@ model = "assistant"
 [features."writing.transform"]
 model = "assistant"
 """
+SSE = {"content-type": "text/event-stream"}
 START = 1_760_000_000.0
 
 
@@ -131,3 +133,20 @@ def end_of(events: list[Event]) -> str:
     if isinstance(last, Fault):
         return str(last.error.code)
     return type(last).__name__
+
+
+def stream(*deltas: dict[str, Any], finish: str | None = "stop", flags: dict[int, int] | None = None) -> FakeReply:
+    """One piece an event."""
+    pieces = []
+    for number, delta in enumerate(deltas):
+        choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": None}
+        if flags and number in flags:
+            choice["flag"] = flags[number]
+        pieces.append(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
+    pieces.append(b"data: " + json.dumps(last).encode() + b"\n\n" + b"data: [DONE]\n\n")
+    return FakeReply(headers=SSE, pieces=tuple(pieces))
+
+
+def asking(model: str, **fields: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": True} | fields

@@ -7,9 +7,9 @@ import sys
 
 from rich.console import Console
 
-from tour import first_request, swap
+from tour import first_request, hidden, swap
 
-SCENES = (first_request.play, swap.play)
+SCENES = (first_request.play, swap.play, hidden.play)
 
 
 def main() -> int:

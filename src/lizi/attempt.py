@@ -31,6 +31,7 @@ from lizi.types import (
     ToolDelta,
     Usage,
 )
+from lizi.veil import Lexicon, Unveiling, asked_of, salted
 
 __all__ = ["Asking", "releases"]
 
@@ -49,6 +50,7 @@ class Asking:
         "_opened",
         "_reader",
         "_request",
+        "_unveiling",
         "_usage",
         "_whole_mono",
         "attempt",
@@ -60,12 +62,16 @@ class Asking:
         "withdrawn",
     )
 
-    def __init__(self, opened: Opened, request: ChatRequest, target: Target, now: float, now_mono: float) -> None:
+    def __init__(self, opened: Opened, request: ChatRequest, target: Target, lexicon: Lexicon, now: float, now_mono: float) -> None:
+        """`request` as the veil lets it go to `target`, and `lexicon` with what it took out."""
         house, exchange, waits = opened.house, opened.exchange, opened.house.deadlines
         limit = bill.output_limit(request, target, opened.route.default_output_tokens, house.prices)
         self._opened = opened
         if request.carried:
             request = replace(request, messages=for_partner(request.messages, target.partner, target.model))
+        if not target.own:
+            line = house.veil.identity if exchange.feature == "chat" else ""
+            request = salted(request, target, house.veil.salt(exchange.id, len(exchange.attempts) + 1), line)
         self._request = request if request.max_output_tokens == limit else replace(request, max_output_tokens=limit)
         self.call = DIALECTS[target.dialect].encode(self._request, target)
         self.attempt = Attempt(number=len(exchange.attempts) + 1, target=target, started_at=now)
@@ -75,6 +81,15 @@ class Asking:
         """Whether events must be kept back: until the plan has checked them, or until their partner can't withdraw them any more."""
         self.withdrawn = False
         """The partner took back what is held; what came before is void."""
+        # A feature's text is the user's own, and may speak of anybody.
+        brand = house.veil.brand if exchange.feature == "chat" else None
+        self._unveiling = Unveiling(
+            lexicon,
+            brand,
+            asked=asked_of(opened.first.messages) if brand is not None else (),
+            json=request.response_format is not None,
+            outbound_tools=house.veil.outbound_tools,
+        )
         self._memory = Memory() if facts.replay != "drop" and opened.steps is None else None
         self._whole_mono = exchange.started_mono + waits.whole_s
         self._idle_gap_s = waits.idle_gap_s
@@ -118,19 +133,20 @@ class Asking:
                 self._finish, plain = self._finish or event, False  # type: ignore[assignment]
             elif kind is Retract:
                 self.withdrawn, plain = True, False
+        given = self._unveiling.feed(events)
         if self._memory is not None:
-            self._memory.feed(events)
+            self._memory.feed(events, given)
         if not plain:
             kept_back = (Usage, Finish, Retract) if self.hold else (Usage, Finish)
-            events = [event for event in events if type(event) not in kept_back]
+            given = [event for event in given if type(event) not in kept_back]
             if self._finish is not None:
                 self.deadline_mono = min(now_mono + _AFTER_FINISH_S, self._whole_mono)
         elif events and self._request.stream:
             self.deadline_mono = min(now_mono + self._idle_gap_s, self._whole_mono)
-        return events
+        return given
 
     def finish(self) -> list[Event]:
-        """The attempt's last events: its usage and its finish. Raises `stream_cut` when there was none."""
+        """The attempt's last events: what the veil held, its usage and its finish. Raises `stream_cut` when there was none."""
         if self._finish is None:
             raise PartnerError("The answer broke off.", code="stream_cut", retry=Retry.OTHER_TARGET, internal="truncated")
         self.attempt.finish, self.attempt.outcome = self._finish.reason, "ok"
@@ -140,8 +156,12 @@ class Asking:
             # The answer may be shown; that the partner wants no further turn has no field in the device's protocol.
             self._opened.exchange.checks["moderation"] = "failed"
         self._account()
-        state = self._state() if self._memory is not None and not self.withdrawn else None
-        return [self.attempt.usage, self._finish] if state is None else [self.attempt.usage, state, self._finish]
+        rest = self._unveiling.close() if not self.withdrawn else []
+        if self._memory is None or self.withdrawn:
+            return [*rest, self.attempt.usage, self._finish]
+        self._memory.feed([], rest)
+        state = self._state()
+        return [*rest, self.attempt.usage, self._finish] if state is None else [*rest, self.attempt.usage, state, self._finish]
 
     def _state(self) -> State | None:
         """What the device should bring back beside this turn, if its partner gave anything and it is not too much."""

@@ -153,7 +153,7 @@ class Memory:
     Bound: the turn itself, of its reasoning what `seal` takes, and of places three for each signature and one for each call.
     """
 
-    __slots__ = ("_calls", "_parts", "_places", "_size", "_text", "_thought")
+    __slots__ = ("_calls", "_parts", "_placed", "_places", "_size", "_text", "_thought")
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
@@ -162,10 +162,11 @@ class Memory:
         self._text: list[str] = []
         self._calls: dict[int, list[str]] = {}
         self._places: list[int] = []
+        self._placed: set[int] = set()
 
-    def feed(self, events: list[Event]) -> None:
-        """What passed."""
-        for event in events:
+    def feed(self, sent: list[Event], shown: list[Event] | None = None) -> None:
+        """What passed: `sent` by the partner, whose thoughts and order they are, and `shown` to the device, which brings its text back."""
+        for event in sent:
             if isinstance(event, Reasoning):
                 self._size += len(event.text) + len(event.signature)
                 if self._size > LIMIT_BYTES:  # too long to be sealed: nothing of it need be kept
@@ -178,14 +179,17 @@ class Memory:
                     self._thought.clear()
                     self._places.append(_THOUGHT)
             elif isinstance(event, Text):
-                self._text.append(event.text)
                 if self._places and self._places[-1] > 0:
                     self._places[-1] += len(event.text)
                 elif event.text:
                     self._places.append(len(event.text))
+            elif isinstance(event, ToolDelta) and event.index not in self._placed:
+                self._placed.add(event.index)
+                self._places.append(_CALL)
+        for event in sent if shown is None else shown:
+            if isinstance(event, Text):
+                self._text.append(event.text)
             elif isinstance(event, ToolDelta):
-                if event.index not in self._calls:
-                    self._places.append(_CALL)
                 self._calls.setdefault(event.index, [event.name or ""]).append(event.arguments)
 
     @property

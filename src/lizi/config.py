@@ -44,29 +44,9 @@ from lizi.settings import (
 from lizi.standing import serves
 from lizi.terms import LIMIT_BYTES, accept, suffices
 from lizi.types import BASE, Capability, LaneLimits, PartnerState, Target, Terms
-
-
-class VeilSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What partners may learn of users. Its switch over terms has no default: where one is needed, the file must say it."""
-
-    remote_images: Annotated[
-        Literal["refuse", "allow"],
-        Meta(
-            description="links to pictures. refuse: 400, only data: URLs are taken, and cleaned; allow: the partner gets the link as it is"
-            " and fetches what is there, metadata included; Lizi itself never fetches"
-        ),
-    ] = "refuse"
-    terms: Annotated[
-        Literal["required", "optional"] | None,
-        Meta(
-            description="required: only a partner whose signed terms forbid training gets users' requests; optional: so does one "
-            "without terms; must be said as soon as a partner that is not the maker's own has none; terms that are there bind either way"
-        ),
-    ] = None
-    terms_keys: Annotated[
-        dict[Name, Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$")]],
-        Meta(description="who may sign terms: a name for people → Ed25519 public key, base64"),
-    ] = {}
+from lizi.veil import STANDARD, VeilBook, VeilSettings
+from lizi.veil.brand import Brand
+from lizi.veil.settings import book, check_persona
 
 
 class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +62,13 @@ class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=T
     private_network: Annotated[bool, Meta(description="its name may lead into a private network; never to metadata")] = False
     connections: Annotated[int, Meta(ge=1, le=65_535, description="connections to it per worker")] = 1_000
     embedded: Annotated[str, Meta(description="name of a local model that Lizi serves itself as this partner")] = ""
-    own: Annotated[bool, Meta(description="the maker's own machines: they need no terms, as little as embedded and loopback")] = False
+    own: Annotated[
+        bool,
+        Meta(
+            description="the maker's own machines, no partner: they need no terms, and nothing is masked or salted for them; an embedded "
+            "model always is"
+        ),
+    ] = False
     terms: Annotated[str, Meta(description="file with its signed terms, beside which FILE.sig lies; relative to this file")] = ""
     lane: Annotated[LaneLimits, Meta(description="what each of its models may be sent, by the whole service")] = LaneLimits()
     lanes: Annotated[dict[str, LaneLimits], Meta(description="the same for one of its models, by the partner's name of it")] = {}
@@ -296,8 +282,19 @@ def build_house(
         carrier=carrier(config, state_keys),
         remote_images=config.veil.remote_images == "allow",
         notices=config.notices,
+        veil=_veil(config, hashlib.blake2b(idempotency_key, person=b"lizi.veil").digest()),
         config_hash=config.hash,
     )
+
+
+def _veil(config: Config, key: bytes) -> VeilBook:
+    brands = [Brand(names=record.brand.names, makers=record.brand.makers, domains=record.brand.domains) for record in _records(config)]
+    return book(config.veil, brands, key)
+
+
+def _records(config: Config) -> Iterable[Record]:
+    """All that are known, served or not: a model may take itself for another company's."""
+    return (*built_in().values(), *config.records.values())
 
 
 def carrier(config: Config, state_keys: Mapping[str, bytes] | None) -> Carrier | None:
@@ -401,6 +398,7 @@ def _target(config: Config, target: TargetSettings, base_urls: Mapping[str, str]
         capabilities=capabilities or frozenset(),
         strict_schema=bool(strict),
         context_tokens=context,
+        own=partner.own or bool(partner.embedded),
         facts=BASE if facts == BASE else facts,
         terms=config.agreed.get(target.partner),
         filing=entry.filing if entry is not None else "",
@@ -448,6 +446,13 @@ def _check(config: Config, source: str, at: float) -> None:
             key = _price_key(config, target, at)
             # A key that has a price now has one at every later time: a settlement can't fail for want of it.
             book.check((key,), at)
+    try:
+        check_persona(config.veil)
+    except ConfigError as error:
+        refuse("$.veil.persona", error.message, error.hint or "Give each language a name.")
+    for number, rule in enumerate(config.veil.rules):
+        if rule.profile != STANDARD and rule.profile not in config.veil.profiles:
+            refuse(f"$.veil.rules[{number}].profile", f"there is no profile '{rule.profile}'", "Add [veil.profiles.…] or mend the name.")
     for feature, settings in config.features.items():
         if settings.model not in config.models:
             refuse(f'$.features."{feature}".model', f"there is no model '{settings.model}'", "Add [models.…] or mend the name.")

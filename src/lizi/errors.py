@@ -160,6 +160,7 @@ CODES: dict[str, CodeSpec] = {
     "upstream_failed": CodeSpec(502, "partner", "server_error", *_UNAVAILABLE),
     "upstream_timeout": CodeSpec(504, "partner", "server_error", *_UNAVAILABLE),
     "stream_cut": CodeSpec(502, "partner", "server_error", *_FAILED),
+    "veil_failed": CodeSpec(500, "lizi", "server_error", *_FAILED),
     "internal": CodeSpec(500, "lizi", "server_error", *_FAILED),
     # never on the wire: command line and start-up
     "config_invalid": CodeSpec(500, "lizi", "server_error", *_UNAVAILABLE),

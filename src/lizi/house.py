@@ -18,6 +18,7 @@ from lizi.notices import Notice
 from lizi.ports import Clock, Images, Journal, Limits, Upstream
 from lizi.routing import Route, Traffic
 from lizi.types import Caller, ChatRequest, Claim, Exchange, Ticket
+from lizi.veil import VeilBook
 from lizi.wire.tasks import TaskRequest
 
 __all__ = ["Arrival", "Deadlines", "House", "Opened", "Ports", "Steps"]
@@ -68,6 +69,7 @@ class House(Struct, frozen=True, kw_only=True):
     remote_images: bool
     """A link to a picture may be passed on, for the partner to fetch."""
     notices: tuple[Notice, ...]
+    veil: VeilBook
     config_hash: str
 
 

@@ -18,19 +18,20 @@ from lizi.callers import bound_hash
 from lizi.dialects.rates import rates
 from lizi.errors import InvalidRequest, LiziError, Refused
 from lizi.features import FEATURES, Answer
-from lizi.features.structured import LONGEST_REPAIR, ladder
+from lizi.features.structured import ladder
 from lizi.house import Arrival, House, Opened, Ports, Steps
 from lizi.metering import bill
-from lizi.metering.tokens import estimate_request
 from lizi.ports import Clock, Reply
-from lizi.types import ChatRequest, Claim, DataClass, Demand, Event, Exchange, Fault, Final, Finish, Target, Text
+from lizi.types import ChatRequest, Claim, Event, Exchange, Fault, Final, Finish, Text
+from lizi.veil import Lexicon, mask
+from lizi.wants import wanting, worst
 from lizi.wire.openai import decode_chat
 from lizi.wire.tasks import TaskRequest, decode_task
 
 __all__ = ["open", "serve"]
 
-_READ: frozenset[DataClass] = frozenset({"text"})
-_SEEN: frozenset[DataClass] = frozenset({"text", "image"})
+NOTHING_HIDDEN = Lexicon()
+"""For targets that are the maker's own. Nobody writes into it."""
 
 
 def open(arrival: Arrival, house: House, clock: Clock) -> Opened:
@@ -93,7 +94,7 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
     try:
         if not ports.journal.room():
             raise Refused("The service can't record more exchanges right now.", code="busy", retry_after_s=1.0)
-        demand = _demand(opened)
+        demand = worst(opened)
         opened.ticket = await ports.limits.reserve(opened.caller, demand, opened.claim)
         exchange.reserved_micros = demand.money_micros
         if request.images:
@@ -101,11 +102,15 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         while True:  # as often as the plan of a feature or of a schema wants to ask
             held: list[Event] = []
             fault: str | None = None
-            wanted = _wanted(opened, request, demand)
+            wanted = wanting(opened, request, demand)
             targets = routing.plan(opened.route, wanted, house.traffic, clock.monotonic(), ports.draw)
             target = next(targets)
+            veiled: tuple[ChatRequest, Lexicon] | None = None
             while True:  # targets in turn, until one answers
-                asking = Asking(opened, request, target, clock.now(), clock.monotonic())
+                if not target.own and veiled is None:
+                    veiled = await _veiled(opened, request, ports)
+                sent, lexicon = (request, NOTHING_HIDDEN) if target.own or veiled is None else veiled
+                asking = Asking(opened, sent, target, lexicon, clock.now(), clock.monotonic())
                 passage = house.traffic.start(target, wanted.tokens, clock.monotonic(), streamed=request.stream)
                 try:
                     async with ports.upstream.ask(
@@ -152,7 +157,7 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
                 if steps is not None:
                     # The target keeps the schema itself and its text went out unheld: our own check did not run (law 6).
                     exchange.checks["result"] = "skipped"
-                if releases(held):  # held because its partner might have withdrawn it
+                if exchange.first_released_mono is None and releases(held + ending):  # held: it might have been withdrawn, or been a name
                     await _before_release(exchange, ports)
                     asking.attempt.released = True
                 exchange.outcome = "ok"
@@ -200,6 +205,28 @@ async def _clean(opened: Opened, ports: Ports) -> None:
     exchange.checks["images"] = "passed"
 
 
+async def _veiled(opened: Opened, request: ChatRequest, ports: Ports) -> tuple[ChatRequest, Lexicon]:
+    """The request as a partner may see it. A long one is worked through in slices, between which other exchanges go on."""
+    veil, exchange = opened.house.veil, opened.exchange
+    lexicon = veil.lexicon(exchange.app, request.conversation)
+    work = mask(request, veil.profile(exchange.feature, opened.caller.plan.market), lexicon)
+    try:
+        while True:
+            next(work)
+            await asyncio.sleep(0)
+            if ports.clock.monotonic() > exchange.started_mono + opened.house.deadlines.whole_s:
+                raise TimeoutError
+    except StopIteration as done:
+        exchange.checks["veil"] = "passed"
+        return done.value, lexicon
+    except Exception as error:  # noqa: BLE001 - a defect, or no time left: fail closed, unless the configuration says otherwise
+        exchange.checks["veil"] = "error"
+        if veil.passes_faults:
+            return request, NOTHING_HIDDEN
+        # Without what it came of: that may hold the text.
+        raise LiziError("The request could not be made ready for sending.", code="veil_failed", internal=type(error).__name__) from None
+
+
 async def _read(reply: Reply, asking: Asking) -> bytes:
     """The next bytes; once the model has finished, a partner that then breaks off has still answered."""
     try:
@@ -228,49 +255,6 @@ def _close(opened: Opened, ports: Ports) -> None:
 
 
 # --- small decisions -----------------------------------------------------------
-
-
-def _demand(opened: Opened) -> Demand:
-    """The most that the exchange can be charged, whatever its plan asks, at any target that may answer it."""
-    request, route, prices = opened.first, opened.route, opened.house.prices
-    at, targets = opened.exchange.started_at, route.able(request.needs)
-    plan = bill.ONE
-    if isinstance(opened.request, TaskRequest):
-        feature = FEATURES[opened.request.feature]
-        plan = bill.Asks(paid=feature.asks(opened.request), repair=feature.repair(opened.request))
-    elif opened.steps is not None:
-        plan = bill.Asks(repair=LONGEST_REPAIR, quotes_answer=True)
-    return bill.demand(request, targets, route.default_output_tokens, prices, at, stream=opened.exchange.stream, plan=plan)
-
-
-def _wanted(opened: Opened, request: ChatRequest, demand: Demand) -> routing.Wanted:
-    """What routing must know of this one ask; of the whole plan `demand` knows it."""
-    plan, prices, at = opened.caller.plan, opened.house.prices, opened.exchange.started_at
-    input_tokens = demand.input_tokens if request is opened.first else estimate_request(request, prices.estimator)
-    output_tokens = request.max_output_tokens or opened.route.default_output_tokens
-
-    def cost(target: Target) -> int:
-        return prices.worst_cost_micros(input_tokens, output_tokens, (target.price_key,), at)
-
-    return routing.Wanted(
-        needs=request.needs,
-        input_tokens=input_tokens,
-        tokens=input_tokens + output_tokens,
-        market=plan.market,
-        regions=plan.regions,
-        data=_data(request),
-        at=at,
-        synthetic=plan.synthetic,
-        cost=cost,
-    )
-
-
-def _data(request: ChatRequest) -> frozenset[DataClass]:
-    """The classes of what one ask would send, which partners' terms must allow. The one place that decides them.
-
-    What a masking profile keeps in the clear is `personal` or `sensitive`, and belongs to what this returns.
-    """
-    return _SEEN if "images" in request.needs else _READ
 
 
 def _answer(held: list[Event], fault: str | None) -> Answer:

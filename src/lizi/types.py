@@ -89,6 +89,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Values of its moderation field `flag` → what they ask for."""
     retracts: bool = False
     """It may withdraw what it has already sent."""
+    # what it must not learn, or learn by
+    cache: Literal["account", "request"] = "account"
+    """Who may find a prompt in its cache by the time that an answer takes: every request of the account (then a random line keeps one
+    apart from another), or none but the one that marks it."""
+    random_fields: tuple[str, ...] = ()
+    """Body fields for which it demands a value of the user's: they get one that is new in each attempt."""
     rate_headers: dict[str, str] = {}
     """Part of a rate limit (`requests_limit`, `tokens_remaining`, `requests_reset` …) → header that carries it."""
 
@@ -165,6 +171,8 @@ class Target(Struct, frozen=True, kw_only=True):
     markets: frozenset[str] = frozenset()
     """Markets that it may answer for; empty: all."""
     lane: LaneLimits = LaneLimits()
+    own: bool = False
+    """The maker's own machines: there is no partner, and nothing to hide from one."""
     facts: Facts = BASE
     terms: Terms | None = None
     filing: str = ""
@@ -221,6 +229,10 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """Each picture that came inline: its path in the request, and the object within `messages` whose `url` it is."""
     carried: bool = False
     """Some assistant's turn brings an `x_state`."""
+    conversation: str = ""
+    """The device's own random word for this conversation: keeps placeholders the same when its history is cut. Never sent."""
+    salt: str = ""
+    """New in each attempt, 32 hex digits: what a partner's record wants random is made of it."""
     dropped: tuple[str, ...] = ()
     """Known, harmless fields that were dropped (`user`, `metadata`, `store` …): counted, never sent."""
 

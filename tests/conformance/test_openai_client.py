@@ -119,7 +119,8 @@ def test_a_round_with_a_tool(client: openai.OpenAI, service: Running, stream: bo
     turns = [*ASK, message.model_dump(), {"role": "tool", "tool_call_id": made.id, "content": "rain"}]
     answer = client.chat.completions.create(model="assistant", messages=turns, tools=TOOLS)  # type: ignore[arg-type]
     assert answer.choices[0].message.content == "Rain."
-    assert service.asked()["messages"][1]["tool_calls"][0]["id"] == made.id
+    *_, call, result = service.asked()["messages"]
+    assert call["tool_calls"][0]["id"] == result["tool_call_id"] != made.id, "the device's own id would be a handle"
 
 
 PARSED = Behaviour(text='{"number": 3, "unit": "pears"}', chunks=5)
@@ -187,7 +188,7 @@ def test_images_pass_to_a_model_that_sees_and_are_refused_by_one_that_does_not(c
     url = url_of(planted()["jpeg"])
     see = [{"role": "user", "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": url}}]}]
     client.chat.completions.create(model="assistant", messages=see)  # type: ignore[arg-type]
-    sent = service.asked()["messages"][0]["content"][1]["image_url"]["url"]
+    sent = service.asked()["messages"][-1]["content"][1]["image_url"]["url"]
     assert says_nothing(sent) and difference(opened(sent), scene()) < 3
     assert SECRET not in json.dumps(service.asked())
     with pytest.raises(openai.BadRequestError) as caught:

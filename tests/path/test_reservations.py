@@ -13,13 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corridor import CONFIG, Corridor
+from corridor import CONFIG as PARTNERS
+from corridor import Corridor
 from lizi import pipeline
 from lizi.features import FEATURES
 from lizi.metering.tokens import estimate_request, estimate_tokens
 from lizi.testing import FakeReply
 from lizi.types import Call, ChatRequest, Exchange, JsonSchemaFormat
 
+CONFIG = PARTNERS.replace('example/v1"', 'example/v1"\nown = true')
+"""The maker's own machines: no veil, so that reservations can be compared to the token."""
 LONG = "The meeting on 12 May at https://a.test/x was moved by Anna Kowalski, who could not come, to the 14th. " * 3
 FAULTY = "{" + ", ".join(f'"{number}": "x"' for number in range(20)) + "}"
 ANSWERS = ("", "yes", "no idea", LONG, LONG.upper(), '{"a": 1}', '{"a": "x"}', "12", "😀 🎉", "Anna moved it.", "{}")
@@ -60,8 +63,10 @@ class Greedy:
         return quoted + estimate_request(ChatRequest(model="m", messages=messages, tools=body.get("tools"), response_format=asked))
 
 
-async def _ask(feature: str, body: dict[str, Any], partner: Greedy, leave_after: int | None = None) -> tuple[Corridor, Exchange]:
-    corridor = Corridor(partner)
+async def _ask(
+    feature: str, body: dict[str, Any], partner: Greedy, leave_after: int | None = None, config: str = CONFIG
+) -> tuple[Corridor, Exchange]:
+    corridor = Corridor(partner, config=config)
     opened = corridor.open(body, feature=feature)
     async with aclosing(pipeline.serve(opened, corridor.ports)) as batches:
         if leave_after is None:
@@ -226,7 +231,7 @@ async def test_a_lane_counts_each_ask_by_itself_and_not_the_whole_plan() -> None
         seen.append((lane.tokens, partner.counts(body) + body["max_tokens"]))
         return reply
 
-    corridor = Corridor(looked_at)
+    corridor = Corridor(looked_at, config=CONFIG)
     body = {"input": {"text": LONG}, "locale": "en", "style": "friendly", "options": {"candidates": 3}}
     await corridor.ask(body, feature="writing.rewrite")
     assert len(seen) == 6, "three candidates, each repaired once"
@@ -246,3 +251,18 @@ async def test_the_cheapest_is_where_one_ask_costs_least_however_many_the_plan_h
     prompt, answer = partner.counts(partner.asked[0]), partner.asked[0]["max_tokens"]
     assert prompt + 10 * answer < 5 * (prompt + answer), "the second is the cheaper one"
     assert {call.url for call in corridor.upstream.calls} == {"https://second.example/v1/chat/completions"}
+
+
+NAMES = "Ask Noor, 13800138000, or a@b.example. " * 8
+"""Every piece of it takes less room than the placeholder for it."""
+
+
+@given(st.sampled_from([LONG, NAMES, "Hello"]), st.integers(1, 60))
+def test_what_the_veil_says_is_reserved_and_a_placeholder_costs_a_few_tokens_more(text: str, ceiling: int) -> None:
+    body = {"model": "assistant", "messages": [{"role": "user", "content": text}], "max_tokens": ceiling}
+    corridor, record = asyncio.run(_ask("chat", body, partner := Greedy(["yes"]), config=PARTNERS))
+    (demand,) = corridor.limits.demands
+    hidden = json.dumps(partner.asked[0], ensure_ascii=False).count("_1⟧") and len(text) // 12
+    assert record.usage.input_tokens <= demand.input_tokens + 8 * hidden
+    added = demand.input_tokens - estimate_request(ChatRequest(model="m", messages=body["messages"]))  # type: ignore[arg-type]
+    assert 0 < added < 80, "what the veil says is reserved, and no more"

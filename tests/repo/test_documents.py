@@ -35,6 +35,29 @@ def generate() -> ModuleType:
     return module
 
 
+KINDS_OF_CLAIMS = {"cryptographic", "checkable", "promised"}
+CLAIMS = [
+    tuple(cell.strip() for cell in line.strip("|\n ").split(" | "))
+    for line in (ROOT / "docs" / "concepts" / "privacy.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("| ") and any(f"| {kind} |" in line for kind in KINDS_OF_CLAIMS)
+]
+
+
+def test_there_are_claims_of_each_kind() -> None:
+    assert {claim[1] for claim in CLAIMS} == KINDS_OF_CLAIMS
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim[0][:50])
+def test_each_sentence_about_privacy_stands_on_a_test_or_is_a_promise(claim: tuple[str, str, str]) -> None:
+    sentence, kind, proof = claim
+    proofs = re.findall(r"`(tests/[^`]+)`", proof)
+    assert bool(proofs) == (kind != "promised"), sentence
+    for named in proofs:
+        path, _, test = named.partition("::")
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert not test or re.search(rf"^(?:async )?def {test}\(", source, re.MULTILINE), named
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
 def test_every_example_loads(path: Path) -> None:
     assert config.load(path, NOW).models

@@ -17,10 +17,18 @@ def group(output: Output) -> typer.Typer:
     """`lizi veil …`, speaking through `output`."""
     commands = typer.Typer(help="What partners see, and what stays behind.", no_args_is_help=True)
 
-    # `lizi veil` has one command today: without this it would be taken for the group itself.
-    @commands.callback()
-    def _group() -> None:
-        pass
+    @commands.command("try")
+    def veil_try(
+        text: Annotated[str, typer.Argument(help="The text; `-` reads standard input.")],
+        config: ConfigPath = DEFAULT_CONFIG,
+        feature: Annotated[str, typer.Option(help="`chat`, `writing.proofread` …: whose profile covers it.")] = "chat",
+        market: Annotated[str, typer.Option(help="Market of the key's plan.")] = "",
+        profile: Annotated[str, typer.Option(help="A profile by its name, instead of the one that covers feature and market.")] = "",
+    ) -> None:
+        """Show a text before and after, as a partner would read it. Sends nothing; needs no service and no configuration file."""
+        from lizi.cli.veil_try import try_text
+
+        try_text(output, config, text, feature=feature, market=market, profile=profile)
 
     @commands.command("scan")
     def veil_scan(

@@ -84,7 +84,7 @@ def encode(request: ChatRequest, target: Target) -> Call:
     if system:
         body["system"] = system
     body["messages"] = turns
-    adjust(body, facts)
+    adjust(body, facts, request.salt)
     named = {name for name, _ in facts.headers}
     headers = [("content-type", "application/json"), ("accept", "text/event-stream" if request.stream else "application/json")]
     headers += [*facts.headers, *([] if _VERSION[0] in named else [_VERSION])]

@@ -9,8 +9,14 @@ __all__ = ["adjust", "effort"]
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
-def adjust(body: dict[str, Json], facts: Facts) -> dict[str, Json]:
-    """Clamp, drop, fill in and rename, in place. Renaming comes last, so that all else speaks the family's names."""
+def adjust(body: dict[str, Json], facts: Facts, salt: str) -> dict[str, Json]:
+    """Clamp, drop, fill in and rename, in place. Renaming comes last, so that all else speaks the family's names.
+
+    `salt`: what stands where a partner demands a word for the user: new in each attempt, so that it says nothing of one.
+    """
+    if salt:
+        for field in facts.random_fields:
+            body[field] = salt
     for field, (least, most) in facts.clamp.items():
         if field in body:
             body[field] = min(max(body[field], least), most)

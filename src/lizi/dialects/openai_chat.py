@@ -97,7 +97,7 @@ def _differ(body: dict[str, Json], request: ChatRequest, facts: Facts) -> dict[s
         body |= effort(facts.reasoning, asked)
         if not request.stream:
             body |= facts.reasoning.get("whole", {})
-    return adjust(body, facts)
+    return adjust(body, facts, request.salt)
 
 
 def _replay(built: list[dict[str, Json]], messages: list[dict[str, Json]], facts: Facts) -> None:

@@ -44,11 +44,15 @@ def demand(
     *,
     stream: bool,
     plan: Asks = ONE,
+    added: str = "",
 ) -> Demand:
     """The most that an exchange can be charged: every ask of its plan at the dearest of the targets that may answer it.
 
-    An ask that is repaired is not charged, its repair is (`PAID`): so a plan's paid asks are counted, each as large as its repair.
+    `added`: what the house itself says in front of a request that leaves it. An ask that is repaired is not charged, its repair is
+    (`PAID`): so a plan's paid asks are counted, each as large as its repair.
     """
+    if added:
+        request = replace(request, messages=[{"role": "system", "content": added}, *request.messages])
     input_tokens = largest = estimate_request(request, prices.estimator)
     output_tokens = request.max_output_tokens or default_output_tokens
     if plan is not ONE:

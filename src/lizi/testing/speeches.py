@@ -321,7 +321,7 @@ SPEECHES: dict[str, Speech] = {
             context_size="400 1261",
             policy_input="400 1301",
         ),
-        fields=(CHAT_FIELDS - _PENALTIES - {"stream_options", "parallel_tool_calls", "seed"}) | {"thinking", "reasoning_effort"},
+        fields=(CHAT_FIELDS - _PENALTIES - {"stream_options", "parallel_tool_calls", "seed"}) | {"thinking", "reasoning_effort", "user_id"},
         formats=frozenset({"json_object"}),
         choices=frozenset({"auto"}),
         rules={
@@ -382,7 +382,7 @@ SPEECHES: dict[str, Speech] = {
         reasoning="reasoning",
         blocks="none",
         errors=errors(_local, **_USUAL),
-        fields=CHAT_FIELDS | {"chat_template_kwargs"},
+        fields=CHAT_FIELDS | {"chat_template_kwargs", "cache_salt"},
         strict=True,
     ),
     "sglang": Speech(

@@ -12,8 +12,10 @@ from lizi.text.found import CERTAIN, KINDS, Report
 from lizi.text.normal import plain
 from lizi.text.tries import any_of
 
-__all__ = ["LONGEST_PHRASE", "Phrases"]
+__all__ = ["LONGEST_PHRASE", "PHRASE", "Phrases"]
 
+PHRASE = "phrase"
+"""The kind of what is nobody's data, and still not to be read."""
 LONGEST_PHRASE = 64
 """Characters of one phrase: a long name of a company; also how far a passage looks beyond its end."""
 _MOST_PHRASES = 1000
@@ -33,7 +35,7 @@ class Phrases:
             raise ValueError(f"phrases: at most {_MOST_PHRASES} are possible, here are {len(kinds)}")
         self._kinds: dict[str, str] = {}
         for phrase, kind in kinds.items():
-            if kind not in KINDS:
+            if kind != PHRASE and kind not in KINDS:
                 raise ValueError(f"phrases: unknown kind {kind!r}; known are {', '.join(KINDS)}")
             shown = _lower(plain(phrase.strip())[0])
             if not 1 <= len(shown) <= LONGEST_PHRASE:

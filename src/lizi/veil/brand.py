@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from lizi.veil.brand_asked import Asked
+from lizi.veil.brand_asked import Asked, may_ask
 from lizi.veil.brand_book import Brand, BrandBook, Persona, brand_book, identity_line
 from lizi.veil.brand_links import Links
 from lizi.veil.brand_speech import Speech
@@ -31,14 +31,15 @@ class BrandFilter:
     text. Never raises. Bound: holds at most 400 characters (300 of a sentence, 100 of a link), and only from a cue on.
     """
 
-    __slots__ = ("_links", "_passed", "_plain", "_scan", "_speech")
+    __slots__ = ("_asked", "_book", "_json", "_links", "_locale", "_passed", "_plain", "_scan", "_speech")
 
     def __init__(self, book: BrandBook, *, asked: Sequence[str] = (), locale: str = "en", form: Literal["text", "json"] = "text") -> None:
-        known = Asked(book, asked)
-        self._speech = Speech(book, known, locale, json=form == "json")
-        self._links = Links(book, known)
+        self._book, self._asked, self._locale, self._json = book, asked, locale, form == "json"
+        # The machines read what was asked, which takes longer than most answers take to pass: they are made when there is a reason.
+        self._speech: Speech | None = None
+        self._links: Links | None = None
         self._scan = book.scan.search
-        self._plain = False
+        self._plain = not (may_ask(asked) if asked else True)
         """Neither machine holds or expects anything: text without a cue need not go through them."""
         self._passed = ""
         """Text that went by so; they are told of it before they next look back."""
@@ -46,31 +47,37 @@ class BrandFilter:
     @property
     def changed(self) -> int:
         """How many sentences, links and pictures were replaced or removed so far."""
-        return self._speech.changed + self._links.changed
+        return 0 if self._speech is None or self._links is None else self._speech.changed + self._links.changed
 
     def feed(self, text: str) -> str:
         """What can go out now; may be empty."""
         if self._plain and self._scan(text) is None:
             self._passed += text
             if len(self._passed) > _PASSED_CHARACTERS:
-                self._tell()
+                self._tell(*self._machines())
             return text
-        return self._through(text)
-
-    def close(self) -> str:
-        """The rest, when the text has ended."""
-        self._tell()
-        return self._links.feed(self._speech.close()) + self._links.close()
-
-    def _through(self, text: str) -> str:
-        self._tell()
-        speech, links = self._speech, self._links
+        speech, links = self._machines()
+        self._tell(speech, links)
         out = links.feed(speech.feed(text))
         self._plain = speech.idle and links.idle
         return out
 
-    def _tell(self) -> None:
+    def close(self) -> str:
+        """The rest, when the text has ended."""
+        if self._speech is None or self._links is None:
+            return ""
+        self._tell(self._speech, self._links)
+        return self._links.feed(self._speech.close()) + self._links.close()
+
+    def _machines(self) -> tuple[Speech, Links]:
+        if self._speech is None or self._links is None:
+            known = Asked(self._book, self._asked)
+            self._speech = Speech(self._book, known, self._locale, json=self._json)
+            self._links = Links(self._book, known)
+        return self._speech, self._links
+
+    def _tell(self, speech: Speech, links: Links) -> None:
         if self._passed:
-            self._speech.passed(self._passed)
-            self._links.passed(self._passed)
+            speech.passed(self._passed)
+            links.passed(self._passed)
             self._passed = ""

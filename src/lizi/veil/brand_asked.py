@@ -13,7 +13,7 @@ from lizi.veil.brand_book import BrandBook
 from lizi.veil.brand_grammar import CLAIMS, asks_identity
 from lizi.veil.brand_text import decoded, folded_text
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "may_ask"]
 
 _READ_CHARACTERS = 10_000
 """Of each end; a millisecond of work. A claim quoted from the middle of a longer text is judged without it."""
@@ -32,6 +32,24 @@ _WRITES = re.compile(
     r"\b(?:write|story|poem|letter|email|e-mail|essay|character|novel|speech|translate|proofread|rewrite|correct|grammar)\b"
     r"|写|故事|信|诗|小说|角色|翻译|校对|润色|改写|作文"
 )
+
+
+_MAY_BE_CODED = re.compile(
+    r"[A-Za-z0-9+/_-]{12,}|%[0-9A-Fa-f]{2}|\\[ux]|(?:[0-9A-Fa-f]{2}[ ]?){6}|\b[A-Za-z](?:[ .·_-][A-Za-z]){2,}"
+    r"|\b(?:ni|nin|shei|shui|uoy|ohw|rouy|lbh|jub|jung)\b|[\uff21-\uff5a]|[^\x00-\u024f\u2010-\u2027\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]",
+    re.IGNORECASE,
+)
+"""What a question may look like that is not written plainly. Far more than is one, and far cheaper to look for than to decode."""
+
+
+def may_ask(messages: Sequence[str]) -> bool:
+    """Whether one of the last two messages could be a question for the writer's name, in some wording, script or encoding."""
+    for message in messages[-2:]:
+        if len(message) > _QUESTION_CHARACTERS:
+            message = message[:_END_CHARACTERS] + "\n" + message[-_END_CHARACTERS:]
+        if _FIRST.search(message.lower()) is not None or _MAY_BE_CODED.search(message) is not None:
+            return True
+    return False
 
 
 class Asked:

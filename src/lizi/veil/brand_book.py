@@ -109,7 +109,7 @@ def brand_book(brands: Iterable[Brand], persona: Persona) -> BrandBook:
 
     A name of the persona's own is no brand: a maker whose model is its own may use both.
     """
-    _check(persona)
+    check_persona(persona)
     own = {_compact(value) for table in (persona.name, persona.maker) for value in table.values()}
     brands = tuple(brands)
     aliases: dict[str, tuple[str, int]] = {}
@@ -263,7 +263,7 @@ def _spoken(table: Mapping[str, str], locale: str) -> str:
     return next((table[name] for name in (*near, *table) if table.get(name)), "")
 
 
-def _check(persona: Persona) -> None:
+def check_persona(persona: Persona) -> None:
     if not any(persona.name.values()):
         raise ConfigError("persona: it has no name", code="config_invalid", hint="Give a name for zh-Hans, zh-Hant or en.")
     for what, table in (("name", persona.name), ("maker", persona.maker)):

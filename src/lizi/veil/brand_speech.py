@@ -94,7 +94,9 @@ class Speech:
         return self._begun and not (self._held or self._judging or self._fence or self._ticks or self._run or self._answered)
 
     def passed(self, text: str) -> None:
-        """Text without a cue went by while idle."""
+        """Text without a cue went by while idle, or before there was anything to look at."""
+        if not self._begun:
+            self._begun, self._json = True, text.lstrip()[:1] == "{"
         self._tail += text
         self._last = text[-1:] or self._last
         if len(self._tail) > _TAIL_CHARACTERS:

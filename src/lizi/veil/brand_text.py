@@ -25,6 +25,11 @@ _DROPPED = frozenset("*`~_\\")
 _QUOTES = str.maketrans("’‘＇“”", "'''\"\"")
 
 
+_SIMPLE = re.compile(r"[\x00-)+-\[\]^a-}\x7f\u4e00-\u9fff。、，！？：；（）]*\Z")
+"""ASCII without the marks that are dropped, Chinese characters, and the punctuation that has a form in ASCII or keeps its own."""
+_SIMPLE_FORMS = SIMPLIFIED | str.maketrans("，！？：；（）", ",!?:;()")
+
+
 class Folded(Struct, frozen=True):
     """Folded text; `at[i]` is where its character `i` stood; `spelled` are the spans that were written letter by letter."""
 
@@ -35,6 +40,8 @@ class Folded(Struct, frozen=True):
 
 def fold(raw: str) -> Folded:
     """`raw` as it is compared."""
+    if _SIMPLE.match(raw) is not None:  # nine texts of ten: character for character, in C
+        return _joined(raw.lower().translate(_SIMPLE_FORMS), list(range(len(raw))))
     characters: list[str] = []
     at: list[int] = []
     lookalikes = _FOREIGN_LOOKALIKE.search(raw) is not None
@@ -53,6 +60,11 @@ def fold(raw: str) -> Folded:
     text = "".join(characters).translate(SIMPLIFIED)
     if lookalikes:
         text = text.translate(LOOKALIKES)
+    return _joined(text, at)
+
+
+def _joined(text: str, at: list[int]) -> Folded:
+    """Without what stands between letters that are spelled out, and between Chinese characters."""
     spelled: list[tuple[int, int]] = []
     gone: set[int] = set()
     for match in _SPELLED.finditer(text):

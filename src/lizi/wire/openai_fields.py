@@ -34,6 +34,7 @@ STOPS = 4  # OpenAI's own bound
 TOOLS = 128  # OpenAI's own bound
 TOOL_NAME = "^[a-zA-Z0-9_-]{1,64}$"
 IMAGES = 20  # above that Anthropic takes only small ones; each costs up to seconds of a processor
+CONVERSATION = "^[A-Za-z0-9_-]{16,128}$"  # 16 characters hold 96 random bits: two conversations don't meet
 STATE_LENGTH = 64 * 1024  # the most that `lizi.carry` seals
 
 _TEXT: JsonSchema = {"type": "string"}
@@ -118,6 +119,7 @@ CHAT_FIELDS: dict[str, FieldRule] = {
     "reasoning_effort": FieldRule("used", {"enum": ["none", "minimal", "low", "medium", "high", "xhigh"]}),
     # ours, documented in docs/guides/chat-extensions.md
     "x_can_retract": FieldRule("used", {"type": "boolean"}),
+    "x_conversation": FieldRule("used", {"type": "string", "pattern": CONVERSATION}),
     # known and harmless: about accounts, caches and dashboards, not about the answer
     "user": FieldRule("dropped"),  # would name a device's owner to the partner
     "safety_identifier": FieldRule("dropped"),  # the same under its newer name

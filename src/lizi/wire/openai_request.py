@@ -20,6 +20,7 @@ from lizi.types import Capability, ChatRequest, Json, JsonObjectFormat, JsonSche
 from lizi.wire.images import is_inline
 from lizi.wire.openai_fields import (
     CHAT_FIELDS,
+    CONVERSATION,
     IMAGES,
     INTEGER_LIMIT,
     MESSAGE_FIELDS,
@@ -38,6 +39,7 @@ __all__ = ["decode_chat", "decode_json", "reject_field"]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _TOOL_NAME = re.compile(TOOL_NAME[:-1] + r"\Z")
+_CONVERSATION = re.compile(CONVERSATION)
 _REFINED_BYTES = 64 * 1024  # only a small broken body is parsed a second time for a better message
 _EFFORTS = frozenset(CHAT_FIELDS["reasoning_effort"].schema["enum"])
 
@@ -207,6 +209,12 @@ def _stream_options(value: Json, path: str) -> bool:
 def _effort(value: Json, path: str) -> str:
     if type(value) is not str or value not in _EFFORTS:
         _bad(path, "must be one of none, minimal, low, medium, high, xhigh")
+    return value
+
+
+def _conversation(value: Json, path: str) -> str:
+    if type(value) is not str or not _CONVERSATION.fullmatch(value):
+        _bad(path, "must be 16 to 128 letters, digits, `-` or `_`, made at random for one conversation")
     return value
 
 
@@ -412,8 +420,9 @@ _CHECKS: dict[str, Callable[[Json, str], Any]] = {
     "response_format": _format,
     "reasoning_effort": _effort,
     "x_can_retract": _flag,
+    "x_conversation": _conversation,
 }
-_RENAMED = {"stream_options": "include_usage", "x_can_retract": "can_retract"}
+_RENAMED = {"stream_options": "include_usage", "x_can_retract": "can_retract", "x_conversation": "conversation"}
 _NO_NEEDS: frozenset[Capability] = frozenset()
 
 

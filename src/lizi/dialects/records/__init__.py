@@ -70,6 +70,16 @@ class Differences(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = None
     retracts: Annotated[bool | None, Meta(description="it may withdraw what it has already sent")] = None
     rate_headers: Annotated[dict[str, str] | None, Meta(description="part of a rate limit → header that carries it")] = None
+    cache: Annotated[
+        Literal["account", "request"] | None,
+        Meta(
+            description="whom its prompt cache serves: account: any request of the account, so that a random line keeps each apart; "
+            "request: none but what is marked for it"
+        ),
+    ] = None
+    random_fields: Annotated[
+        tuple[str, ...] | None, Meta(description="body fields in which it wants a word for the user: they get one that is new each time")
+    ] = None
 
 
 _NOTHING = Differences()
@@ -209,6 +219,8 @@ def _changed(facts: Facts, differences: Differences) -> Facts:
         changes["drop"] = facts.drop | frozenset(changes["drop"])
     if "tool_choices" in changes:
         changes["tool_choices"] = frozenset(changes["tool_choices"])
+    if "random_fields" in changes:
+        changes["random_fields"] = tuple(changes["random_fields"])
     if "headers" in changes:
         changes["headers"] = tuple(changes["headers"].items())
     return replace(facts, **changes) if changes else facts
