@@ -32,6 +32,8 @@ pytestmark = pytest.mark.local_model
 
 MODEL_KEY = "local-rows-key-0123456789"
 ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a river of China."}]
+LINE = re.compile(r"\n\n\([a-p]{16}\)\Z")
+"""What is new in each request: it stands behind the instructions, where the partner has no salt of its own for its cache."""
 TOKENS = 12
 """So few that most answers end by length, which is a form of its own in every dialect."""
 ROWS = {dialect: f"row-{number}" for number, dialect in enumerate(LIVE)}
@@ -144,7 +146,9 @@ def check(stage: Stage, dialect: str, *answers: BaseModel) -> None:
 def test_a_whole_answer_of_the_model_comes_through_as_it_was_said(client: openai.OpenAI, stage: Stage, dialect: str) -> None:
     answer = client.chat.completions.create(model=ROWS[dialect], messages=ASK, max_tokens=TOKENS)  # type: ignore[arg-type]
     said = stage.said(dialect)
-    assert [(turn["role"], turn["content"]) for turn in said.asked["messages"]] == [(turn["role"], turn["content"]) for turn in ASK]
+    assert [(turn["role"], LINE.sub("", turn["content"])) for turn in said.asked["messages"]] == [
+        (turn["role"], turn["content"]) for turn in ASK
+    ]
     assert said.asked["max_tokens"] == TOKENS and said.text
     choice = answer.choices[0]
     assert (choice.message.content, choice.finish_reason, answer.model) == (said.text, said.finish, ROWS[dialect])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
+import http.server
 import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,6 +67,46 @@ def _free_port() -> int:
         return port
 
 
+class _Relay(http.server.BaseHTTPRequestHandler):
+    """Between Lizi and the capture: every byte of a request as it is. The capture ends its streams without a reason to stop, which is a cut
+    stream for Lizi: the reason is added, and nothing else.
+    """
+
+    capture = 0
+    _FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]'
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        there = http.client.HTTPConnection("127.0.0.1", self.capture, timeout=20)
+        there.request("POST", self.path, body, {name: value for name, value in self.headers.items() if name.lower() != "host"})
+        answer = there.getresponse()
+        self.send_response(answer.status)
+        self.send_header("content-type", answer.headers["content-type"])
+        self.send_header("connection", "close")
+        self.end_headers()
+        while line := answer.readline():
+            self.wfile.write(line.replace(b"data: [DONE]", self._FINISH))
+            self.wfile.flush()
+        there.close()
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: what it relays is nobody's business."""
+
+
+@contextmanager
+def _relay(capture: int) -> Iterator[int]:
+    handler = type("Relay", (_Relay,), {"capture": capture})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def _selfcheck(tmp_path: Path, *options: str) -> tuple[int, dict[str, object], str]:
     report = tmp_path / "report.json"
     command = [str(Path(sys.executable).parent / "pii-leak-benchmark"), "selfcheck", "--json-out", str(report), *options]
@@ -73,7 +117,7 @@ def _selfcheck(tmp_path: Path, *options: str) -> tuple[int, dict[str, object], s
 @pytest.mark.requirement("S46")
 def test_nothing_reaches_a_capturing_upstream_and_everything_comes_back(tmp_path: Path) -> None:
     port = _free_port()
-    with running(tmp_path, more=CAPTURED.format(port=port)) as service:
+    with _relay(port) as relay, running(tmp_path, more=CAPTURED.format(port=relay)) as service:
         code, _, said = _selfcheck(
             tmp_path, "--target-base-url", service.base_url, "--target-api-key", service.key, "--target-model", "captured",
             "--capture-port", str(port), "--duty", "restore", "--profile", "pii-secrets-v1",
