@@ -209,7 +209,7 @@ async def _veiled(opened: Opened, request: ChatRequest, ports: Ports) -> tuple[C
     """The request as a partner may see it. A long one is worked through in slices, between which other exchanges go on."""
     veil, exchange = opened.house.veil, opened.exchange
     lexicon = veil.lexicon(exchange.app, request.conversation)
-    work = mask(request, veil.profile(exchange.feature, opened.caller.plan.market), lexicon)
+    work = mask(request, veil.profile(exchange.feature, opened.caller.plan.market), lexicon, veil.findings)
     try:
         while True:
             next(work)

@@ -14,7 +14,7 @@ from lizi import text as text_machines
 from lizi.types import ChatRequest, Facts, JsonSchemaFormat, Target
 from lizi.veil import masking
 from lizi.veil.lexicon import Lexicon, Restorer
-from lizi.veil.masking import SLICE_CHARACTERS, WORDS, Profile, mask, salted
+from lizi.veil.masking import SLICE_CHARACTERS, WORDS, Findings, Profile, mask, salted
 
 PHONE, MAIL = "13912345678", "li.lei@mail.example"
 EVERYTHING = Profile(name="all")
@@ -186,6 +186,73 @@ def test_what_was_masked_comes_back(text: str) -> None:
     back = restorer.feed(made) + restorer.close()
     if "\\u" not in text and "//" not in text and "](" not in text and "www." not in text.lower():
         assert back == text
+
+
+def test_instructions_are_searched_once_and_known_by_a_hash_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    look = masking.passages
+
+    def passages(text: str, *rest: Any, **more: Any) -> Any:
+        looked.append(text)
+        return look(text, *rest, **more)
+
+    monkeypatch.setattr(masking, "passages", passages)
+    findings = Findings(b"k" * 32)
+    request = asking({"role": "system", "content": f"You help {MAIL}, kindly."}, user(PHONE))
+    made = []
+    for _ in range(2):
+        work = mask(request, EVERYTHING, Lexicon(), findings)
+        try:
+            while True:
+                next(work)
+        except StopIteration as done:
+            made.append(done.value)
+    assert made[0] == made[1]
+    assert "⟦EMAIL_1⟧" in made[1].messages[0]["content"]
+    assert looked == [request.messages[0]["content"], PHONE, PHONE]
+    kept = repr(findings._known)
+    assert MAIL not in kept and "kindly" not in kept
+    assert findings.digest(b"x", "a") != Findings(b"o" * 32).digest(b"x", "a") != findings.digest(b"x", "b")
+
+
+def test_what_was_found_by_one_profile_is_not_taken_for_anothers() -> None:
+    findings = Findings(b"k" * 32)
+    request = asking({"role": "system", "content": f"{PHONE} {MAIL}"})
+    seen = []
+    for profile in (EVERYTHING, Profile(name="some", mask=frozenset({"email"}))):
+        work = mask(request, profile, Lexicon(), findings)
+        try:
+            while True:
+                next(work)
+        except StopIteration as done:
+            seen.append(done.value.messages[0]["content"].partition("\n")[0])
+    assert seen == ["⟦PHONE_1⟧ ⟦EMAIL_1⟧", f"{PHONE} ⟦EMAIL_1⟧"]
+
+
+def test_tools_are_known_again_only_when_nothing_of_them_has_to_stay() -> None:
+    findings = Findings(b"k" * 32)
+    plain = [{"type": "function", "function": {"name": "f", "description": "Calls", "parameters": {"type": "object"}}}]
+    telling = [
+        {"type": "function", "function": {"name": "f", "description": f"Calls {PHONE}", "parameters": {"type": "object", "x-user": "u"}}}
+    ]
+    for tools, left in ((plain, plain), (telling, None)):
+        for _ in range(2):
+            work = mask(asking(user("Hi"), tools=tools), EVERYTHING, Lexicon(), findings)
+            try:
+                while True:
+                    next(work)
+            except StopIteration as done:
+                made = done.value.tools
+            assert (made == plain) if left else (PHONE not in str(made) and "x-user" not in str(made))
+
+
+def test_only_so_many_texts_are_remembered() -> None:
+    findings = Findings(b"k" * 32)
+    for number in range(3_000):
+        findings.put(number.to_bytes(4, "big"), ())
+    assert len(findings._known) == 1_024
+    assert findings.get((2_999).to_bytes(4, "big")) == ()
+    assert findings.get(bytes(4)) is None
 
 
 # --- what is random in it ------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import msgspec
@@ -21,8 +22,9 @@ from lizi.text import KINDS, PHRASE, Found, Phrases, passages
 from lizi.types import ChatRequest, Json, JsonSchemaFormat, Target
 from lizi.veil.lexicon import Lexicon, look_alikes
 
-__all__ = ["SLICE_CHARACTERS", "WORDS", "Profile", "mask", "salted"]
+__all__ = ["SLICE_CHARACTERS", "WORDS", "Findings", "Profile", "mask", "salted"]
 
+_SHARED_TEXTS = 1_024  # apps times their instructions; an entry is some 100 bytes
 SLICE_CHARACTERS = 1_000  # some 2 ms of names and addresses: an event loop can bear that
 
 _EXPLANATION = (
@@ -72,9 +74,39 @@ class Profile(Struct, frozen=True, kw_only=True):
         return _NOTHING if self.mask is _EVERY_KIND else _EVERY_KIND - self.mask - self.coarsen
 
 
-def mask(request: ChatRequest, profile: Profile, lexicon: Lexicon) -> Generator[None, None, ChatRequest]:
-    """`request` as a partner may see it; what was hidden stands in `lexicon`. Pauses between slices of work."""
-    work = _Masking(profile, lexicon)
+class Findings:
+    """Where something was found in texts that many requests share: instructions and tools. Knows a text by its keyed hash alone.
+
+    Never keeps a text, nor a hash that anybody without the key could compare with one. Bound: 1,024 texts, the oldest goes first.
+    """
+
+    __slots__ = ("_key", "_known")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._known: dict[bytes, tuple[Found, ...]] = {}
+
+    def digest(self, text: bytes, profile: str) -> bytes:
+        """What the text is known by."""
+        return blake2b(profile.encode() + b"\0" + text, key=self._key, digest_size=16, person=b"lizi.findings").digest()
+
+    def get(self, digest: bytes) -> tuple[Found, ...] | None:
+        """What was found in it; `None` where nobody looked yet."""
+        return self._known.get(digest)
+
+    def put(self, digest: bytes, found: tuple[Found, ...]) -> None:
+        """Remember it."""
+        while len(self._known) >= _SHARED_TEXTS:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = found
+
+
+def mask(request: ChatRequest, profile: Profile, lexicon: Lexicon, findings: Findings | None = None) -> Generator[None, None, ChatRequest]:
+    """`request` as a partner may see it; what was hidden stands in `lexicon`. Pauses between slices of work.
+
+    `findings`: what is known of the texts that all requests share, so that they are searched once.
+    """
+    work = _Masking(profile, lexicon, findings)
     messages = []
     for message in request.messages:
         messages.append((yield from work.message(message)))
@@ -131,9 +163,10 @@ behind them is not: it is a few tokens each, and known only after the text was s
 class _Masking:
     """One pass over a request. `ids` makes the ids of tool calls anew: a device's own would be a handle."""
 
-    __slots__ = ("_ids", "_lexicon", "_mask", "_profile", "_since_pause")
+    __slots__ = ("_findings", "_ids", "_lexicon", "_mask", "_profile", "_since_pause")
 
-    def __init__(self, profile: Profile, lexicon: Lexicon) -> None:
+    def __init__(self, profile: Profile, lexicon: Lexicon, findings: Findings | None = None) -> None:
+        self._findings = findings
         self._profile = profile
         self._lexicon = lexicon
         self._mask = profile.mask | profile.coarsen | ({PHRASE} if profile.phrases is not None else _NOTHING)
@@ -144,7 +177,9 @@ class _Masking:
         """One turn, whoever spoke."""
         made = dict(message)
         content = message.get("content")
-        if content is not None:
+        if isinstance(content, str) and message["role"] in ("system", "developer"):
+            made["content"] = yield from self._shared(content)
+        elif content is not None:
             made["content"] = yield from (self.text(content) if isinstance(content, str) else self._parts(content))
         if message.get("refusal"):
             made["refusal"] = yield from self.text(message["refusal"])
@@ -160,7 +195,12 @@ class _Masking:
         return made
 
     def tools(self, tools: list[dict[str, Json]]) -> Steps:
-        """What tools say of themselves."""
+        """What tools say of themselves. Tools in which nothing was found, and nothing that has to stay here, are known again."""
+        digest = b""
+        if self._findings is not None:
+            digest = self._findings.digest(msgspec.json.encode(tools), self._profile.name)
+            if self._findings.get(digest) is not None:
+                return tools
         made = []
         for tool in tools:
             function = dict(tool["function"])
@@ -169,6 +209,8 @@ class _Masking:
             if function.get("parameters"):
                 function["parameters"] = yield from self.schema(function["parameters"])
             made.append({**tool, "function": function})
+        if self._findings is not None and made == tools:
+            self._findings.put(digest, ())
         return made
 
     def schema(self, tree: Json) -> Steps:
@@ -200,7 +242,21 @@ class _Masking:
             return (yield from self._json(text))
         return (yield from self._scanned(text))
 
+    def _shared(self, text: str) -> Steps:
+        """Instructions: most requests of an app have the same."""
+        if self._findings is None or ("\\u" in text and text[:1] in ("{", "[")):
+            return (yield from self.text(text))
+        digest = self._findings.digest(text.encode("utf-8", "surrogatepass"), self._profile.name)
+        spans = self._findings.get(digest)
+        if spans is None:
+            spans = yield from self._spans(text)
+            self._findings.put(digest, spans)
+        return self._replaced(text, spans)
+
     def _scanned(self, text: str) -> Steps:
+        return self._replaced(text, (yield from self._spans(text)))
+
+    def _spans(self, text: str) -> Steps:
         found: list[Found] = []
         for slice_found in passages(text, self._mask, phrases=self._profile.phrases):
             found += slice_found
@@ -208,7 +264,9 @@ class _Masking:
             if self._since_pause >= SLICE_CHARACTERS:
                 self._since_pause = 0
                 yield
-        spans = _with_web_addresses(text, _with_look_alikes(text, found))
+        return tuple(_with_web_addresses(text, _with_look_alikes(text, found)))
+
+    def _replaced(self, text: str, spans: tuple[Found, ...]) -> str:
         if not spans:
             return text
         out: list[str] = []

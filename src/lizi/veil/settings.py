@@ -14,7 +14,7 @@ from lizi.text import KINDS, PHRASE, Phrases
 from lizi.veil import brand_book
 from lizi.veil.brand_book import Brand, BrandBook, Persona, identity_line
 from lizi.veil.lexicon import Lexicon
-from lizi.veil.masking import WORDS, Profile
+from lizi.veil.masking import WORDS, Findings, Profile
 
 __all__ = ["STANDARD", "VeilBook", "VeilSettings", "book", "profiles"]
 
@@ -118,6 +118,8 @@ class VeilBook(Struct, frozen=True, kw_only=True):
     """Whom an answer must not name as its writer; `None`: it may."""
     identity: str = ""
     """What a partner's model is told of who answers; empty: nothing."""
+    findings: Findings | None = None
+    """What is known of texts that requests share."""
     key: bytes = b""
     """Makes salts, and the numbers of a conversation's placeholders."""
 
@@ -158,6 +160,7 @@ def book(settings: VeilSettings, brands: Iterable[Brand], key: bytes) -> VeilBoo
         outbound_tools=frozenset(settings.outbound_tools),
         brand=_compiled(msgspec.json.encode((list(brands), persona))) if settings.brand == "hide" else None,
         identity=identity_line(persona, told) if told is not None else "",
+        findings=Findings(blake2b(key, person=b"lizi.shared").digest()),
         key=key,
     )
 
