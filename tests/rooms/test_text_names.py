@@ -62,7 +62,6 @@ NO_NAMES = [
     "三张照片、两段时间、一封信",
     "这张桌子和那张椅子",
     "程序员加班，郑重声明，谢谢大家",
-    "王老师和李医生请假了",
     "工作顺利，万事如意，恭喜发财",
     "金融市场波动，石油价格上涨",
     "許多人都喜歡，嚴重影響，謝謝大家",
@@ -136,8 +135,122 @@ def test_a_place_alone_is_no_address(text: str) -> None:
     assert [text[one.start : one.end] for one in recognise(text, ADDRESS)] == []
 
 
-def test_a_title_alone_leaves_the_person_nameless() -> None:
-    assert recognise("王先生和小李在开会，张总来了", PERSON) == []
+CALLED = [
+    "⟦王老师⟧和⟦李医生⟧请假了",
+    "今天⟦王老师⟧没来",
+    "⟦王先生⟧和⟦小李⟧在开会，⟦张总⟧来了",
+    "⟦陳醫師⟧您好，我想掛號",
+    "让⟦欧阳经理⟧看一下合同",
+    "⟦张阿姨⟧做饭很好吃，⟦刘哥⟧也来了",
+    "找⟦王工⟧要图纸",
+    "约⟦小陈老师⟧吃饭",
+    "⟦老李⟧的电话是多少",
+    "⟦阿强⟧说他不来了",
+    "⟦李Sir⟧在吗",
+    "⟦老王⟧总是迟到",
+    "⟦丽华⟧说她明天来",
+]
+
+NOT_CALLED = [
+    "谢谢老师，语文老师来了，连老师都不知道",
+    "向老师请教，祝老师节日快乐",
+    "请问经理在吗，对方律师提出了异议",
+    "他曾经理解过我",
+    "基金经理和大堂经理都在",
+    "施工单位在高处作业，何处去",
+    "小王子、小米手机和小李子",
+    "小时候，老家在湖南，老实说",
+    "阿里巴巴、阿姨和阿拉伯",
+    "总是这样，总共三个，太太太多了",
+    "万里长城、公安局和邮局",
+]
+
+SPACED = [
+    "请联系⟦张 伟⟧，谢谢",
+    "收件人：⟦李 明 华⟧，电话",
+    "姓　名：⟦王　芳⟧",
+    "我叫⟦张 晓明⟧",
+    "请联系⟦欧 阳 娜 娜⟧",
+    "名单：⟦张 伟⟧、⟦李 娜⟧",
+]
+
+NOT_SPACED = ["今 天 天 气 很 好", "红 黄 蓝 白 黑", "高 兴 的 时 候", "第三章 方 法"]
+
+WRITTEN_OTHERWISE = [
+    "Patient ⟦R.K.⟧ was admitted",
+    "Signed, ⟦J. R.⟧",
+    "⟦J. R. Smith⟧ and ⟦R.K. Narayan⟧ wrote it",
+    "I met ⟦A. Sharma⟧ there",
+    "⟦Smith, John⟧; ⟦Doe, Jane⟧",
+    "⟦SMITH, JOHN⟧",
+    "Passenger: ⟦SMITH JOHN⟧",
+    "⟦SMITH/JOHN MR⟧",
+    "⟦DUPONT Jean⟧ called",
+    "Name: ⟦Quillfeather, Xanthe⟧",
+    "Hi ⟦Sam⟧, can you check?",
+    "Hello ⟦Xanthe⟧, welcome",
+    "Please ask ⟦Mark⟧ about it",
+    "It is ⟦Grace⟧'s phone",
+    "⟦Mary K.⟧ came",
+    "⟦Bjarne Halvorsen⟧ and ⟦Tomasz Wiśniewski⟧",
+]
+
+NOT_OTHERWISE = [
+    "The U.S. and the U.K. agreed. At 5 p.m. in D.C.",
+    "Paris, London and Austin, Texas",
+    "Boston, Chicago and Denver, Colorado. In Jackson, Mississippi",
+    "Hi team, Hi Everyone, Hi There!",
+    "Plan A. B. was better. Vitamin C. A. Then B.",
+    "NASA API and HTTP REST API, USA TODAY, NEW YORK",
+    "May I come in? Mark my words. Will he?",
+    "Dear Customer, Dear Sir, Hello World",
+]
+
+
+@pytest.mark.parametrize("example", CALLED)
+def test_a_surname_and_what_one_is_called_by_are_one_finding(example: str) -> None:
+    text, names = marked(example)
+    assert [text[one.start : one.end] for one in recognise(text, PERSON)] == names
+
+
+@pytest.mark.parametrize("example", SPACED)
+def test_a_name_with_spaces_between_its_characters_is_found_whole(example: str) -> None:
+    text, names = marked(example)
+    assert [text[one.start : one.end] for one in recognise(text, PERSON)] == names
+
+
+@pytest.mark.parametrize("example", WRITTEN_OTHERWISE)
+def test_initials_and_surnames_that_stand_first_are_names(example: str) -> None:
+    text, names = marked(example)
+    assert [text[one.start : one.end] for one in recognise(text, PERSON)] == names
+
+
+@pytest.mark.parametrize("text", NOT_CALLED + NOT_SPACED + NOT_OTHERWISE)
+def test_words_that_look_like_these_forms_are_no_names(text: str) -> None:
+    assert [text[one.start : one.end] for one in recognise(text, PERSON)] == []
+
+
+def test_a_full_name_is_found_without_its_title() -> None:
+    assert [(one.start, one.end) for one in recognise("张伟老师好", PERSON)] == [(0, 2)]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "我叫⟦沈知夏⟧，是设计师。⟦知夏⟧喜欢画画，⟦沈知夏⟧住在杭州。",
+        "My name is ⟦Xanthe Quill⟧. So ⟦Xanthe⟧ asked. We told ⟦Quill⟧ so, not Quill Street.",
+        "我叫⟦高兴⟧，今天很高兴",
+    ],
+)
+def test_a_name_that_was_announced_once_is_known_in_the_rest_of_the_text(example: str) -> None:
+    text, names = marked(example)
+    assert [text[one.start : one.end] for one in recognise(text, PERSON)] == names
+
+
+def test_a_name_is_known_in_later_stretches_too_and_forgotten_with_the_text() -> None:
+    text = "我叫沈知夏。" + "今天天气不错。" * 200 + "那知夏说她会来"
+    assert [text[one.start : one.end] for one in recognise(text, PERSON)] == ["沈知夏", "知夏"]
+    assert recognise("那知夏说她会来", PERSON) == []
 
 
 def test_what_may_stay_is_measured_in_the_original() -> None:

@@ -2,8 +2,9 @@
 
 Each surname's character is a candidate and gets a score: how much the surname, the given characters
 and their neighbours (cues like 我叫 and 收件人, titles like 先生, marks, particles) speak for a name, less
-what the word tables say against it. A surname with a title alone (王先生, 小李) is no finding. Bound:
-a candidate looks at ten characters, so the work is linear in the surnames' characters.
+what the word tables say against it. A surname with a title (王老师) or with 小, 老 or 阿 before it (小李) is one
+finding with them. A name may be written with spaces between its characters. Bound: a candidate looks
+at twenty characters, so the work is linear in the surnames' characters.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import re
 
 from lizi.text.chinese_name_tables import COMPOUND, GIVEN, MEASURED, NEVER_GIVEN, NOT_GIVEN, PAIRS, SELDOM_GIVEN, SURNAMES, WORDS
-from lizi.text.chinese_words import BEFORE, FOLLOWING, LONGER
+from lizi.text.chinese_titles import addressed, nicknames, owned_by_a_person
+from lizi.text.chinese_words import BEFORE, FOLLOWING, LONGER, UNITS
 from lizi.text.found import CUED, GUESSED, Report
 from lizi.text.traditional import SIMPLIFIED, TRADITIONAL
 from lizi.text.tries import any_of, listed
@@ -23,6 +25,7 @@ _TO_FOLD = re.compile(f"[{TRADITIONAL}]")
 
 # Weights, set by hand and tried on news text of 1998 and on sentences of our own; a name scores at least _ENOUGH.
 _ENOUGH = 3.2
+_SURE = 5.5  # so much that it is a person wherever else it stands in the text
 _CUE = 3.0
 _TITLE = 3.0
 _MARK = 1.0
@@ -33,7 +36,17 @@ _PAIR = -2.5
 _STRADDLES = -1.6
 _KNOWN = 1.6
 _TELLING = 1.5
-_HALF = 1.6
+_HALF = 2.5
+_LITTLE = 1.4
+_NEAR_CUE = 1.5
+_OWNED = 0.8
+_PLAINLY = 2.4
+_INSIDE = -0.4  # a surname that is a common character, in the midst of others
+_PLACE = -1.5
+_PLACES = frozenset("镇村乡县")
+_PERSONAL = 1.9
+_WORD_APART = -1.5  # few write a word with a space in it
+_APART = 0.8  # a space behind a surname that belongs to no longer row of such characters
 _THINGS = frozenset("花诗海江河湖石月星云雪风雨歌书画楼道路山水火心声音光色柔清健安美好爱学文人")  # behind a word they go on with it
 _SHORT = -0.6  # one given character says less
 _SELDOM = -1.3
@@ -66,6 +79,9 @@ _CUE_ENDS = frozenset(cue[-1] for cue in _CUES)
 _LONGEST_CUE = max(map(len, _CUES))
 _LINKS = frozenset(" \t：:，,\"'“”「『（(《-|=>@*[【")
 _VERBS = frozenset("为是叫")
+# Not only before persons, but far oftener than before things.
+_NEAR = listed("提醒 麻烦 拜托 问下 问问 一下 帮 找 约 转接 老板让 经理让 老师让 跟着 陪着 带着 多亏 幸亏 顶替 接替 代替 师从 听说 据说")
+_NEAR_ENDS = frozenset(cue[-1] for cue in _NEAR)
 _LEFT = frozenset("和与跟给被让请问找对向是、及同将等因但而在为把随到替帮陪教约见像比据有等劝娶嫁骂夸派托求见 \t")
 _RIGHT = frozenset(
     "说道问答称在的了和与跟给向对把被将已也都就还又来去到从于有没不想要会能可正曾今昨出打发送收预申提负参住购买办登报请让是为因及等同任当"
@@ -103,6 +119,19 @@ _SOUNDS = re.compile(
     "朱兹子佐巫妥吾买提力江木拜尼亚孜孜古丽热合曼努尔艾合麦吐尔逊地帕提洛桑扎西次仁卓玛央金旦增曲珍尼玛格桑多吉顿珠才让]{1,8}"
 )
 _SURNAME = re.compile("[" + "".join(sorted({*SURNAMES, *(name[0] for name in COMPOUND)})) + "]")
+_COMPOUND_APART = any_of(sorted(name[0] + " " + name[1] for name in COMPOUND))
+_SPACED = re.compile(f"(?:{any_of(COMPOUND)}|{_COMPOUND_APART}|{_SURNAME.pattern}) {{1,3}}(?=[\u3400-\u9fff])")
+_BLANK_BETWEEN = re.compile("(?<=[\u3400-\u9fff]) {1,3}(?=[\u3400-\u9fff])")
+_DOES = re.compile(
+    any_of(
+        listed(
+            "的手机 的电话 的微信 的身份 的生日 的工资 的妈妈 的爸爸 毕业 生病 请假 升职 住院 签字 签收 说他 说她 说你 家的 打来电话 "
+            "打电话 借了 送我 拉进 住在 负责 提交 提出了 没有来 写的 （工号 (工号 和我是"
+        )
+    )
+)
+_UNITS = re.compile(any_of(UNITS))
+_LONGEST_UNIT = max(map(len, UNITS))
 _NUMERALS = frozenset("一二两三四五六七八九十百千万几这那每某第多半整此各0123456789")
 _WEIGHT = dict.fromkeys(SELDOM_GIVEN, _SELDOM) | GIVEN
 
@@ -121,10 +150,18 @@ def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
         if start < done:
             continue
         cued = _cued(text, start)
+        called = addressed(text, start, cued or _near(text, start))
+        if called is not None and not _within(text, start):
+            start, done = called
+            out.append((start, done, "person", 0, CUED))
+            continue
         length, score = _best(text, start, cued)
-        if length and score >= _ENOUGH:
+        if length and score >= _ENOUGH and (cued or not _within(text, start)):
             done = start + length
-            out.append((start, done, "person", 0, CUED if cued else GUESSED))
+            out.append((start, done, "person", 0, CUED if cued or score >= _SURE else GUESSED))
+    if " " in text:
+        out += _spaced(text, low, high)
+    out += nicknames(text)
     if "：" in text or ":" in text or "," in text or "|" in text:
         for match in _OWNED_LABEL.finditer(text):
             if _NO_PERSON.search(match[1]) is None:
@@ -134,6 +171,51 @@ def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
             out.append((*match.span(1), "person", 0, CUED))
     if "·" in text or "•" in text or "‧" in text or "・" in text:
         out += _foreign(text)
+    return out
+
+
+def _goes_on(text: str, place: int) -> bool:
+    """Whether the character at `place` begins what a person does and is no part of a name."""
+    pair = text[place - 1 : place + 1]
+    if pair in PAIRS:
+        return False
+    return _WEIGHT.get(text[place], 0.0) <= 0.2 or text[place] in _RIGHT or text[place] in _NUMERALS or text[place : place + 2] in WORDS
+
+
+def _within(text: str, place: int) -> bool:
+    """Whether a longer word or a saying covers this place."""
+    low = max(0, place - _LONGEST_UNIT)
+    return any(match.start() <= place < match.end() for match in _UNITS.finditer(text, low, place + _LONGEST_UNIT))
+
+
+def _spaced(text: str, low: int, high: int | None) -> list[Report]:
+    """Names with spaces between their characters: 张 伟, 李 明 华, 欧 阳 娜 娜; not within a longer row of such characters."""
+    out: list[Report] = []
+    done = 0
+    for match in _SPACED.finditer(text, low, len(text) if high is None else high + 4):
+        start = match.start()
+        if start < done:
+            continue
+        before = _BLANK_BETWEEN.sub("", text[max(0, start - 12) : start])
+        places = [place for place in range(start, min(len(text), start + 16)) if text[place] != " "]
+        joined = before + "".join(text[place] for place in places)
+        place = len(before)
+        cued = _cued(joined, place)
+        if not cued and start > 1 and text[start - 1] == " " and _han(text[start - 2]) and (start == 2 or not _han(text[start - 3])):
+            continue
+        length, score = _best(joined, place, cued, apart=True)
+        if length == 3 and text[places[1] + 1] != " " and _goes_on(joined, place + 2):
+            length = 2  # 张 伟写信, but 张 晓明
+        if not length:
+            continue
+        end = places[length - 1] + 1
+        if not cued and re.match(" [\u3400-\u9fff](?: |$)", text[end : end + 3]) is not None:
+            continue
+        if end - start >= 2 * length - 1 or cued:
+            score += _APART
+        if score >= _ENOUGH:
+            done = end
+            out.append((start, end, "person", 0, CUED if cued else GUESSED))
     return out
 
 
@@ -148,6 +230,10 @@ def _cued(text: str, place: int) -> bool:
     if place < begin and _ends_cue(text, place):
         return True
     return place > 0 and text[place - 1] in _VERBS and _ends_cue(text, place - 1)
+
+
+def _near(text: str, place: int) -> bool:
+    return text[place - 1 : place] in _NEAR_ENDS and text.endswith(_NEAR, max(0, place - 4), place)
 
 
 def _ends_cue(text: str, place: int) -> bool:
@@ -171,39 +257,57 @@ def _foreign(text: str) -> list[Report]:
     return out
 
 
-def _best(text: str, start: int, cued: bool) -> tuple[int, float]:
-    """Length and score of the likeliest name that begins here; length 0 where there is none."""
+def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[int, float]:
+    """Length and score of the likeliest name that begins here; length 0 where there is none. `apart`: spaces stood in it."""
     surname = text[start]
     width = 1
     score = SURNAMES.get(surname, -9.0)
     before = text[start - 1] if start else ""
+    near = _near(text, start)
     if text[start : start + 2] in COMPOUND:
         width, score = 2, 3.0
     else:
         after = text[start + 1 : start + 2]
-        if after in FOLLOWING.get(surname, ()):
+        if surname in (before, after) and not cued:
+            return 0, score  # 徐徐, 常常
+        if apart and (cued or before != " ") and after in FOLLOWING.get(surname, ()):
+            score += _WORD_APART
+        elif after in FOLLOWING.get(surname, ()):
             end = text[start + 2 : start + 3]
             third = _WEIGHT.get(end, 0.0) if end not in _THINGS else 0.0
             if text[start + 1 : start + 3] in PAIRS:
                 score += _WORD + _KNOWN
             elif third >= _TELLING and text[start + 2 : start + 4] not in WORDS:
-                score += _WORD + _HALF  # 李树文, 杨树德: the third character is no part of the word
+                # 李树文, 杨树德: the third character is no part of the word.
+                score += _WORD + (_HALF if cued or near or not _han(before) else _LITTLE)
             else:
                 score += _WORD
+            announced = cued or near or not _han(before) or before in _LEFT
+            if announced and _WEIGHT.get(after, 0.0) >= _TELLING and _a_person_does(text, start + 2):
+                score += _PERSONAL  # 宁静同学, 孙权毕业于: a word that stands where a person stands
         if text[start : start + 3] in LONGER or text[start : start + 4] in LONGER:
             return 0, score
-        if before in BEFORE.get(surname, ()) and text[start - 2 : start] != "一下":
+        if before in BEFORE.get(surname, ()) and text[start - 2 : start] not in WORDS and text[start - 2 : start] != "一下":
             score += _ENDS_WORD
         if not cued and surname in MEASURED and before in _NUMERALS:
             return 0, score
     if cued:
         score += _CUE
+    elif near:
+        score += _NEAR_CUE
     elif not before or not _han(before):
         score += _MARK
     elif before in _LEFT:
         score += _PARTICLE
-    if score < -0.5:
+    elif SURNAMES.get(surname, 0.0) < _PLAINLY and text[start - 2 : start] not in WORDS:
+        score += _INSIDE
+    if score < -0.9:
         return 0, score
+    if width == 1 and SURNAMES.get(text[start + 1 : start + 2], 0.0) >= 2 and score >= 2:
+        # A married woman's two surnames: 叶刘淑仪.
+        given = text[start + 2 : start + 4]
+        if len(given) == 2 and given not in WORDS and all(_WEIGHT.get(one, 0.0) >= _TELLING for one in given):
+            return 4, score + 2 * _TELLING
     return _given(text, start + width, width, score, cued)
 
 
@@ -221,7 +325,7 @@ def _given(text: str, place: int, width: int, score: float, cued: bool) -> tuple
         if _titled(text, place) and not cued:
             short -= 3
         best = (width + 1, short)
-        if two and two not in NEVER_GIVEN and _han(two):
+        if two and _han(two) and (two not in NEVER_GIVEN or pair in PAIRS or (two == "儿" and first >= _TELLING)):
             long = score + first + _WEIGHT.get(two, _PLAIN) + _right(text, place + 2, two)
             if pair in PAIRS:
                 long += _KNOWN
@@ -229,12 +333,18 @@ def _given(text: str, place: int, width: int, score: float, cued: bool) -> tuple
                 long += _PAIR
             if two + text[place + 2 : place + 3] in WORDS:
                 long += _STRADDLES
+            if two in _PLACES and not cued:
+                long += _PLACE  # 姚家镇, 蒋坝镇
             straddles = _titled(text, place + 1)
             if straddles:
                 long -= 3  # the title belongs behind the name
             if long >= short or (long >= _ENOUGH and short < long + 0.8 and not straddles):
                 best = (width + 2, long)
     return best
+
+
+def _a_person_does(text: str, place: int) -> bool:
+    return _titled(text, place) or _DOES.match(text, place) is not None
 
 
 def _han(one: str) -> bool:
@@ -254,4 +364,6 @@ def _right(text: str, place: int, last: str) -> float:
         return _TITLE
     if last + after in WORDS:
         return 0.0
+    if owned_by_a_person(text, place):
+        return _PARTICLE + _OWNED
     return _PARTICLE if after in _RIGHT or text[place : place + 2] in WORDS else 0.0

@@ -1,7 +1,8 @@
 """Names in Latin letters: capitalised words that a list knows as first name and surname, or that a cue announces.
 
-One capitalised word alone is a name only behind a cue ("Dear Anna,"; "my name is Tom"). Words that begin
-sentences, months, places and companies are refused. Bound: a name has at most five words of 20 letters.
+One capitalised word alone is a name only behind a cue ("Dear Anna,"; "my name is Tom"). Initials
+("J. R.", "R.K. Narayan") and surnames before the first name ("Smith, John"; "SMITH JOHN") are names too.
+Words that begin sentences, months, places and companies are refused. Bound: a name has at most five words of 20 letters.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ _CUE = re.compile(
 _LAST_WORD = re.compile(r"([A-Za-z'’]{1,16})[\"'”]?[,:：]?\s{0,2}[:：=,\-]?\s{0,2}[\"'“]?$")
 _LAST_WORDS = frozenset(
     listed(
-        "' agent am analyst and applicant ask asked assistant attendees attention attn aunt author beneficiary boss brother by call"
-        "called candidate cardholder cc ceo cfo cheers client colleague contact cousin cto customer dad daughter dear director doctor"
+        "' agent am analyst and applicant ask asked assistant attendees attention attn aunt author beneficiary boss brother by call "
+        "called candidate cardholder cc ceo cfo cheers client colleague contact cousin cto customer dad daughter dear director doctor "
         "driver email emailed emergency employee engineer father first for friend from full guest hello hey hi holder host husband i"
-        "i'm introduce invite invited is i’m know knows last lawyer love manager me meet member met mom mother name name' named names"
-        "neighbor neighbour nurse organizer owner partner passenger patient payee person recipient regards remind roommate s saw see"
+        "i'm introduce invite invited is i’m know knows last lawyer love manager me meet member met mom mother name name' named names "
+        "neighbor neighbour nurse organizer owner partner passenger patient payee person recipient regards remind roommate s saw see "
         "sender signed sincerely sister son student surname teacher tell tenant text texted thank thanks this to told truly uncle user"
         "visit wife wishes with yours"
     )
@@ -60,7 +61,11 @@ _ROMANISED = re.compile(
     rf"(?:([A-Z][a-z]{{1,7}}),? ({SYLLABLES}(?:[- ]?{SYLLABLES}|-?[a-z]{{2,6}})?)|({SYLLABLES}(?:[- ]?{SYLLABLES}|-?[a-z]{{2,6}})?) "
     rf"([A-Z][a-z]{{1,7}}))(?![A-Za-z0-9_@])"
 )
-_CAPITALS = re.compile(r"(?<![A-Za-z0-9_])[A-Z]{2,16}(?:-[A-Z]{2,12})?(?:,? [A-Z]{2,16}(?:-[A-Z]{2,12})?){1,3}(?![A-Za-z0-9_])")
+_CAPITALS = re.compile(
+    r"(?<![A-Za-z0-9_])(?:O['’])?[A-Z]{2,16}(?:-[A-Z]{2,12})?(?:(?:,? |"
+    r"/)(?:O['’])?[A-Z]{2,16}(?:-[A-Z]{2,12})?(?: [A-Z]\.?(?![A-Za-z]))?){1,3}(?![A-Za-z0-9_])"
+)
+_SHOUTED = re.compile(r"[A-Z]{2}[A-Z'’-]{0,16}(?:,? |/)[A-Z]")
 _FIRST_CAPITAL = frozenset(name.upper() for name in FIRST_NAMES)
 _LAST_CAPITAL = frozenset(name.upper() for name in SURNAMES)
 _SENTENCE = re.compile(r"(?:^|[.!?。！？:;\n\"“(])\s{0,3}$")
@@ -89,13 +94,57 @@ _DOES = re.compile(
     r"order|case)(?![a-z]))"
 )
 _WORD = re.compile(r"[^ ]{1,64}")
+# Behind these a word that is also a first name is one: people greet, ask and tell people.
+_TO_PERSON = re.compile(
+    r"(?<![A-Za-z])(?:hi|hello|hey|dear|thanks|cheers|ask|asked|tell|told|remind|reminded|invite|invited|thank|thanked|introduce|"
+    r"text|texted|emailed|"
+    r"colleague|friend|brother|sister|son|daughter|wife|husband|mother|father|mom|dad|boss|neighbou?r|cousin|uncle|aunt|roommate|"
+    r"love|regards|"
+    r"sincerely|wishes|named|signed|met|saw|paid|hired|for me and|and i|me and|let|help|helped|gave|give|meet|call me|name'?s?|"
+    r"name is|i'm|i’m),?\s{0,2}$",
+    re.IGNORECASE,
+)
+_GREETED = re.compile(
+    r"(?:^|[\n.!?\"“>(] ?)(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thanks|cheers|welcome),? $", re.IGNORECASE
+)
+_GREETING_ENDS = re.compile(r" ?(?:[,!:\n]|- |$)")
+_SAYS = re.compile(
+    r"(?:['’]s (?:phone|mobile|email|e-mail|address|account|birthday|passport|wife|husband|son|daughter|mother|father|number|"
+    r"salary|password|order|"
+    r"case|house|car|desk|team|report|manager|boss|flight|appointment|school|surgery|contract|invoice|room|laptop|review|medical|"
+    r"bank)(?![a-z])"
+    r"| (?:said|says|told|asked|lives|called|phoned|texted|emailed|replied|wrote|mentioned|and I(?![A-Za-z])|is my|was my|"
+    r"has been my)(?![a-z]))"
+)
+_INITIALS_AND_NAME = re.compile(rf"(?<![A-Za-z0-9.&'’\-])(?:[A-Z]\. ?){{1,3}}(?:{_BETWEEN} )?({_PART})(?![A-Za-z0-9_@])")
+_INITIALS_ONLY = re.compile(r"(?<![A-Za-z0-9.&'’\-])[A-Z]\. ?[A-Z]\.(?: ?[A-Z]\.)?(?![A-Za-z0-9])")
+_NO_INITIALS = frozenset(
+    listed(
+        "US UK UN EU DC LA AM PM PS BC AD ID NY NZ IT TV PO EG IE QA HR PE VP SA BA MA BS MS MD JD PHD USA CEO NB RSVP UAE USSR "
+        "FAQ DIY AI "
+        "AC DJ GP IQ IV IP CV CD DVD OK NJ NC SC ND SD WV RI NH NM PC PR UV XL"
+    )
+)
+_LETTERED = re.compile(r"[A-Z][A-Z.]")
+_INITIAL = re.compile(r"[A-Z]\.")
+_INITIALED = re.compile(
+    r"(?<![A-Za-z])(?:initials?|for|from|by|to|with|and|signed|mr|mrs|ms|dr|prof|patient|client|employee|customer|member|user|witness|"
+    r"contact|approved|reviewed|author|tenant|student|applicant|claimant|driver|name|subject|regards|sincerely|yours|thanks|cheers|ask|"
+    r"tell|call|colleague|friend|manager|partner|attn|cc|dear|hi|hello|that|saw|met)[.:,=]{0,2}\s{0,2}[\"“(\[]?$",
+    re.IGNORECASE,
+)
+_ALONE = re.compile(r"(?:^|\n|[-–—] ?)$")
+_TURNED = re.compile(rf", ({_PART})(?: [A-Z](?:\.|(?![A-Za-z])))?(?![A-Za-z0-9_@])(?! [A-Z][a-z])")
+_ENTRY = re.compile(r"(?:^|[\n;:|\t(\"“>•*]|[0-9][.)]|- )\s{0,3}$")
+_ENTRY_ENDS = re.compile(r"\s{0,2}(?:$|[\n;|\t)\"”<(]|- |– )")
+_MIXED = re.compile(rf"(?<![A-Za-z0-9_'’\-])([A-Z]{{2,16}}(?:['’-][A-Z]{{2,12}})?),? ({_PART})(?: [A-Z]\.)?(?![A-Za-z0-9_@])")
 _POSSESSIVE = re.compile(r"['’]s$")
 
 
 def english_names(text: str, low: int = 0, high: int | None = None) -> list[Report]:
     """Reports of the names that begin in `low` to `high` of a text that is normalised."""
     if _HINT.search(text) is None:
-        return [*_capitals(text)] if _CAPITALS.search(text) else []
+        return _lettered(text) if _LETTERED.search(text) is not None else []
     out: list[Report] = []
     done = low
     for capital in _HINT.finditer(text, low, len(text) if high is None else high + 1):
@@ -111,10 +160,20 @@ def english_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
         match = _NAME.match(text, start)
         if match is not None:
             done = match.end()
-            out += _parts(text, start, match.group())
-    if _CAPITALS.search(text) is not None:
-        out += _capitals(text)
-    return out
+            run = match.group()
+            turned = _TURNED.match(text, done) if " " not in run and text.startswith(", ", done) else None
+            if turned is not None and _surname_first(text, start, turned.end(), _plain(run), _plain(turned[1])):
+                done = turned.end()
+                out.append((start, done, "person", 0, GUESSED))
+                continue
+            out += _parts(text, start, run)
+    return out + _lettered(text) if _LETTERED.search(text) is not None else out
+
+
+def _lettered(text: str) -> list[Report]:
+    """Names of initials and names in capitals, with the cheap signs of each before them."""
+    out = _initials(text) if _INITIAL.search(text) is not None else []
+    return out + _capitals(text) if _SHOUTED.search(text) is not None else out
 
 
 def _announced(before: str) -> bool:
@@ -134,7 +193,44 @@ def _known_first(word: str) -> bool:
 def _known_last(word: str) -> bool:
     if word in SURNAMES or (word.startswith(("O'", "O’", "Mc", "Mac", "Fitz")) and len(word) > 5):
         return True
-    return "-" in word and word.split("-")[-1] in SURNAMES
+    if "-" in word and word.split("-")[-1] in SURNAMES:
+        return True
+    return len(word) >= 6 and _SURNAME_ENDS.search(word) is not None and word not in NO_NAMES
+
+
+def _surname_first(text: str, start: int, end: int, last: str, first: str) -> bool:
+    """Whether "Smith, John" is one person and no list of places or of persons."""
+    if last in NO_NAMES or first in NO_NAMES or (last in AMBIGUOUS and first in AMBIGUOUS):
+        return False
+    before = text[max(0, start - 24) : start]
+    if before[-2:-1].isalpha() and _LAST_CAPITALISED.search(before) is not None:
+        return False
+    firsts, lasts = _known_first(first), _known_last(last)
+    if firsts and lasts and not (_known_first(last) and _known_last(first)):
+        return True
+    entry = _ENTRY.search(before) is not None and _ENTRY_ENDS.match(text, end) is not None
+    if entry and (firsts or lasts):
+        return True
+    return (firsts or lasts or entry) and _SURE.search(before) is not None
+
+
+def _initials(text: str) -> list[Report]:
+    out: list[Report] = []
+    for match in _INITIALS_AND_NAME.finditer(text):
+        letters = re.sub("[^A-Z]", "", text[match.start() : match.start(1)])
+        name = _plain(match[1])
+        before = text[max(0, match.start() - 24) : match.start()]
+        if letters in _NO_INITIALS or name in NO_NAMES or (len(letters) == 1 and _LAST_CAPITALISED.search(before) is not None):
+            continue
+        if len(letters) >= 2 or (_known_last(name) and name not in AMBIGUOUS) or _announced(before):
+            out.append((*match.span(), "person", 0, GUESSED))
+    for match in _INITIALS_ONLY.finditer(text):
+        if re.sub("[^A-Z]", "", match.group()) in _NO_INITIALS:
+            continue
+        before = text[max(0, match.start() - 24) : match.start()]
+        if _INITIALED.search(before) is not None or _SAYS.match(text, match.end()) is not None or _ALONE.search(before) is not None:
+            out.append((*match.span(), "person", 0, GUESSED))
+    return out
 
 
 def _parts(text: str, start: int, run: str) -> list[Report]:
@@ -162,6 +258,8 @@ def _parts(text: str, start: int, run: str) -> list[Report]:
     end = start + rest[-1].start() + len(_POSSESSIVE.sub("", rest[-1].group()).rstrip(","))
     if _COMPANY.match(text, end) is not None and not titled and not (cued and _SURE.search(before)):
         return []
+    if len(bare) == 1 and _known_first(bare[0]) and text[end : end + 1] == " " and _MIDDLE.match(text, end) is not None:
+        end += 3  # Mary K.
     capital = [word for word in bare if word[:1].isupper() and len(word) > 1]
     first, last = bare[0], bare[-1]
     if titled:
@@ -172,17 +270,24 @@ def _parts(text: str, start: int, run: str) -> list[Report]:
         if firsts and lasts:
             if first in AMBIGUOUS and last in AMBIGUOUS and not cued:
                 return []
-            return [(begin, end, "person", 0, CUED if cued else GUESSED)]
+            plainly = first not in AMBIGUOUS and last not in AMBIGUOUS
+            return [(begin, end, "person", 0, CUED if cued or plainly else GUESSED)]
         does = _DOES.match(text, end) is not None
         told = cued or does
-        if (firsts and (first not in AMBIGUOUS or told)) or (lasts and (told or not (opens or last in AMBIGUOUS))):
-            return [(begin, end, "person", 0, GUESSED)]
+        rank = CUED if does or (cued and _SURE.search(before) is not None) else GUESSED
+        if (firsts and (first not in AMBIGUOUS or told)) or (lasts and (told or not (last in AMBIGUOUS or (opens and len(first) < 3)))):
+            return [(begin, end, "person", 0, rank)]
         announced = cued and (_TOPIC.search(before) is None or _SPOKE.search(before) is not None)
         if len(capital) <= 3 and (does or announced) and not any(word.isupper() for word in capital):
-            return [(begin, end, "person", 0, GUESSED)]
+            return [(begin, end, "person", 0, rank)]
         if cued and _SURE.search(before):
             return [(begin, end, "person", 0, CUED)]
         return []
+    told = first in AMBIGUOUS and _known_first(first) and (_SAYS.match(text, end) is not None or _TO_PERSON.search(before) is not None)
+    if told and not (_SENTENCE.search(before) is not None and text[end : end + 1] == " "):
+        return [(begin, end, "person", 0, CUED)]
+    if _GREETED.search(before) is not None and _GREETING_ENDS.match(text, end) is not None and len(first) >= 2:
+        return [(begin, end, "person", 0, CUED)]
     if cued and _SURE.search(before) and first not in NO_NAMES and (first not in AMBIGUOUS or _known_first(first)):
         return [(begin, end, "person", 0, CUED)]
     if cued and (_known_first(first) and first not in AMBIGUOUS):
@@ -197,6 +302,8 @@ def _romanised(text: str, match: re.Match[str]) -> list[Report]:
     given = match[2] or match[3]
     if family not in SURNAMES or given in NO_NAMES or family in NO_NAMES:
         return []
+    if "," in match.group() and _SYLLABLE.match(family) is None:
+        return []  # Austin, Texas
     compound = "-" in given or " " in given
     whole = family not in AMBIGUOUS and given not in AMBIGUOUS and len(given) > 3 and _SYLLABLE.match(family) is not None
     if compound or whole or _announced(text[max(0, match.start() - 24) : match.start()]):
@@ -205,15 +312,43 @@ def _romanised(text: str, match: re.Match[str]) -> list[Report]:
 
 
 _SYLLABLE = re.compile(SYLLABLES + "$")
+_MIDDLE = re.compile(r" [A-Z]\.(?! ?[A-Z])")
+_LAST_CAPITALISED = re.compile(r"(?:^|[^A-Za-z])[A-Z][a-z]{1,19},? $")
+# Endings that hardly any other word with a capital has.
+_SURNAME_ENDS = re.compile(
+    "(?:sson|dsen|nsen|rsen|tsen|ssen|wski|cki|nski|owicz|iewicz|enko|chuk|shvili|adze|yan|opoulos|akis|idis|escu|vić|vic|ovich|evi"
+    "ch|quist|qvist|"
+    "strom|ström|nen|zadeh|oğlu|oglu|elli|etti|ucci|acci|eira|ova|eva|skaya|sky|skiy|bauer|mann|stein|berg|baum|meyer|maier|swamy|murthy|"
+    "gupta|wardena|singhe|nathan|moorthy|appa|jee|wala|dottir|dóttir|sdottir|arján|fsson)$"
+)
 
 
 def _capitals(text: str) -> list[Report]:
     out: list[Report] = []
     for match in _CAPITALS.finditer(text):
-        words = match.group().replace(",", "").split(" ")
-        cued = _SURE.search(text[max(0, match.start() - 24) : match.start()]) is not None
+        words = [word for word in re.split("[ ,/]+", match.group()) if len(word.rstrip(".")) > 1]
+        while len(words) > 2 and words[-1] in ("MR", "MRS", "MS", "MISS", "DR", "MSTR"):
+            words.pop()  # as airlines write it: SMITH/JOHN MR
+        before = text[max(0, match.start() - 24) : match.start()]
+        cued = _SURE.search(before) is not None or (_LABELLED.search(before) is not None and len(words) == 2)
         known = words[0] in _FIRST_CAPITAL and words[-1] in _LAST_CAPITAL
-        known = known or (words[0] in _LAST_CAPITAL and (words[-1] in _FIRST_CAPITAL or "-" in words[-1]))
+        given = words[-1] in _FIRST_CAPITAL or words[min(1, len(words) - 1)] in _FIRST_CAPITAL or "-" in words[-1]
+        known = known or (words[0] in _LAST_CAPITAL and given)
+        if any(word.title() in NO_NAMES for word in words):
+            continue
         if len(words) <= 3 and (known or cued) and not all(word.title() in AMBIGUOUS for word in words):
             out.append((*match.span(), "person", 0, CUED if cued else GUESSED))
+    for match in _MIXED.finditer(text):
+        last, first = match[1].replace("’", "'"), _plain(match[2])
+        known = (last in _LAST_CAPITAL or last.startswith("O'")) and _known_first(first)
+        if known and first not in NO_NAMES and last.title() not in NO_NAMES:
+            out.append((*match.span(), "person", 0, GUESSED))
     return out
+
+
+_LABELLED = re.compile(
+    r"(?:passengers?|guest|traveller|traveler|holder|student|patient|name|insured|buyer|seller|employee|member|borrower|applicant|"
+    r"owner|tenant|"
+    r"defendant|plaintiff|claimant|consignee|signatory)(?: name)?\s?[:：=|]\s{0,2}$",
+    re.IGNORECASE,
+)

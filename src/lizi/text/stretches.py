@@ -1,7 +1,8 @@
 """Text → where personal data and secrets stand in it, in stretches that each cost little.
 
 `passages` does the work in steps, so that a long prompt can be read between other exchanges;
-`recognise` is all its steps together, hence the two can't differ. Each stretch is looked at with some
+`recognise` is all its steps together, hence the two can't differ. A name that one stretch announces is known in
+the later ones. Each stretch is looked at with some
 text before and after it, so a finding at a border is found as anywhere else. Never keeps or returns
 the text. Bound: a step reads at most _STRETCH + _BEFORE + _BEYOND characters with every recogniser,
 and follows one key beyond them for at most 16,384.
@@ -25,6 +26,7 @@ from lizi.text.network import coordinates, emails, ip_addresses, mac_addresses
 from lizi.text.normal import plain, with_digits
 from lizi.text.numbers import digit_groups, numbers
 from lizi.text.phrases import Phrases
+from lizi.text.remembered import Remembered
 
 __all__ = ["passages", "recognise"]
 
@@ -58,17 +60,18 @@ def passages(text: str, kinds: frozenset[str] = ALL, *, phrases: Phrases | None 
     The steps depend on the text alone, so it makes no difference how a caller spreads them over time.
     """
     done = 0
+    names = Remembered()
     for low in range(0, max(1, len(text)), _STRETCH):
         high = min(len(text), low + _STRETCH)
         # A key may go on through whole stretches.
-        found = _stretch(text, max(low, done), high, kinds, phrases) if done < high or not text else []
+        found = _stretch(text, max(low, done), high, kinds, phrases, names) if done < high or not text else []
         if found:
             done = found[-1].end
         yield found
 
 
-def _stretch(text: str, low: int, high: int, kinds: frozenset[str], phrases: Phrases | None) -> list[Found]:
-    """Findings that begin in `low` to `high`."""
+def _stretch(text: str, low: int, high: int, kinds: frozenset[str], phrases: Phrases | None, names: Remembered) -> list[Found]:
+    """Findings that begin in `low` to `high`; `names` are those of the stretches before."""
     base = max(0, low - _BEFORE)
     # A cut inside a word or a number would make another of it.
     edge = max(0, base - _WORD)
@@ -80,7 +83,7 @@ def _stretch(text: str, low: int, high: int, kinds: frozenset[str], phrases: Phr
     first, last = low - base, high - base
     if places is not None:
         first, last = bisect_left(places, first), bisect_left(places, last)
-    for one in settle(_reports(shown, first, last, kinds, phrases)):
+    for one in settle(_reports(shown, first, last, kinds, phrases, names)):
         start, end, keep = one.start, one.end, one.keep
         if places is not None:
             keep = places[start + keep - 1] + 1 - places[start] if keep else 0
@@ -114,7 +117,7 @@ def _whole_key(text: str, start: int, end: int, seen: int) -> int:
     return more.end() if more is not None else end
 
 
-def _reports(shown: str, low: int, high: int, kinds: frozenset[str], phrases: Phrases | None) -> list[Report]:
+def _reports(shown: str, low: int, high: int, kinds: frozenset[str], phrases: Phrases | None, names: Remembered) -> list[Report]:
     """All that any recogniser says; each runs only where a cheap sign says that it may have something to say.
 
     Names, which cost the most, are looked for only where they may begin, `low` to `high`.
@@ -126,7 +129,7 @@ def _reports(shown: str, low: int, high: int, kinds: frozenset[str], phrases: Ph
     if phrases is not None:
         out += phrases.find(lower)
     if "person" in kinds or "address" in kinds:
-        out += _people_and_places(shown, low, high, kinds)
+        out += _people_and_places(shown, low, high, kinds, names)
     if kinds is not ALL and kinds != ALL:
         out = [report for report in out if report[2] in kinds]
     return out
@@ -161,8 +164,9 @@ def _forms(shown: str, counted: str, lower: str, kinds: frozenset[str]) -> list[
     return out
 
 
-def _people_and_places(shown: str, low: int, high: int, kinds: frozenset[str]) -> list[Report]:
+def _people_and_places(shown: str, low: int, high: int, kinds: frozenset[str], names: Remembered) -> list[Report]:
     out: list[Report] = []
+    simple = shown
     if not shown.isascii() and _HAN.search(shown) is not None:
         simple = folded(shown)
         if "person" in kinds:
@@ -171,6 +175,8 @@ def _people_and_places(shown: str, low: int, high: int, kinds: frozenset[str]) -
             out += chinese_addresses(simple)
     if "person" in kinds:
         out += english_names(shown, low, high)
+        names.learn(simple, out)
+        out += names.find(simple, low, high)
     if "address" in kinds:
         out += english_addresses(shown)
     return out
