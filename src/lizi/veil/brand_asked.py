@@ -34,20 +34,46 @@ _WRITES = re.compile(
 )
 
 
-_MAY_BE_CODED = re.compile(
-    r"[A-Za-z0-9+/_-]{12,}|%[0-9A-Fa-f]{2}|\\[ux]|(?:[0-9A-Fa-f]{2}[ ]?){6}|\b[A-Za-z](?:[ .·_-][A-Za-z]){2,}"
-    r"|\b(?:ni|nin|shei|shui|uoy|ohw|rouy|lbh|jub|jung)\b|[\uff21-\uff5a]|[^\x00-\u024f\u2010-\u2027\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]",
-    re.IGNORECASE,
+_SHORT_CHARACTERS = 80
+"""A question of a few words may be put in any words."""
+_LATIN_WORDS = re.compile("[a-z]+")
+_FIRST_WORDS = frozenset(
+    ("you", "your", "yours", "yourself", "u", "ur", "thou", "thee", "thyself", "this", "model", "models", "who", "name", "names", "prompt",
+     "prompts", "above")
+)  # fmt: skip
+_ASKING_WORDS = frozenset(
+    ("who", "whom", "whose", "what", "which", "where", "name", "names", "model", "models", "version", "engine", "chat", "chatbot", "bot", "llm",
+     "gpt", "ai", "your", "yours", "yourself", "thyself", "prompt", "instructions", "introduce", "describe", "identify", "reveal", "repeat",
+     "above", "human", "robot", "maker", "creator", "company", "made", "created", "built", "trained", "developed", "powered")
+)  # fmt: skip
+_FIRST_HAN = re.compile("[你您妳自谁誰说說聊]|服务|服務|助手|模型|对话|對話|提示")
+_ASKING_HAN = re.compile(
+    "[谁誰哪啥叫]|什么|什麼|名字|名称|介绍|介紹|模型|开发|開發|公司|版本|身份|提示|自我|自己|来历|厂商|团队|训练|底层|机器人|人工智能|ai"
 )
-"""What a question may look like that is not written plainly. Far more than is one, and far cheaper to look for than to decode."""
+"""In every longer question for the writer's name stands one of the first and one that asks."""
+_CODED_WORDS = frozenset(("ni", "nin", "shei", "shui", "uoy", "ohw", "rouy", "lbh", "jub", "jung"))
+"""you, who, your: in pinyin, backwards, in rot13."""
+_CODED = re.compile(r"[!-~]{12,}|%|\\|(?<![A-Za-z0-9])[A-Za-z0-9]{1,2}(?:[ .·_-][A-Za-z0-9]{1,2}(?![A-Za-z0-9])){2}")
+"""Base 64 and the like, escapes, letters one by one."""
+_FOREIGN = re.compile(r"[^\x00-\u024f\u2010-\u2027\u3000-\u303f\u4e00-\u9fff\uff00-\uff20\uff5b-\uffef]")
 
 
 def may_ask(messages: Sequence[str]) -> bool:
-    """Whether one of the last two messages could be a question for the writer's name, in some wording, script or encoding."""
+    """Whether one of the last two messages could be a question for the writer's name, in some wording, script or encoding.
+
+    Says so far too often, and costs a tenth of finding out.
+    """
     for message in messages[-2:]:
         if len(message) > _QUESTION_CHARACTERS:
             message = message[:_END_CHARACTERS] + "\n" + message[-_END_CHARACTERS:]
-        if _FIRST.search(message.lower()) is not None or _MAY_BE_CODED.search(message) is not None:
+        lower = message.lower()
+        words = _LATIN_WORDS.findall(lower)
+        han = not lower.isascii()
+        if not _FIRST_WORDS.isdisjoint(words) or (han and _FIRST_HAN.search(lower) is not None):
+            short = len(message) <= _SHORT_CHARACTERS
+            if short or not _ASKING_WORDS.isdisjoint(words) or (han and _ASKING_HAN.search(lower) is not None):
+                return True
+        if not _CODED_WORDS.isdisjoint(words) or _CODED.search(message) is not None or (han and _FOREIGN.search(message) is not None):
             return True
     return False
 
