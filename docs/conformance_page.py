@@ -17,6 +17,11 @@ starts any of them by hand, and `--list` says what it can do.
 For every request of every cell this holds as well: exactly one end, one settlement and one record; memory within a bound; no wording,
 id, address or model name of the partner's reaches the device outside the model's own words; no name of app, key or exchange reaches the
 partner; and the partner takes the request as it stands, though it refuses every field that its documents don't name.
+
+`tests/conformance/test_hidden_partner.py` plays the same cells once more in each partner's own name: it stands in the status text,
+headers, trailers, comments and fields of the stream, ids, model, fingerprint, errors, reasoning, tool calls and in the text itself, where
+the partner introduces itself and links to itself. No name, maker, domain, model, host or id of it may be in what a device gets. (Where
+pieces of a text come in another order it introduces itself elsewhere only: there are no sentences.)
 """
 TAKEN = """\
 ## What it is asked

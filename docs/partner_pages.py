@@ -24,6 +24,8 @@ _MEANINGS = {
     "clamp": "values kept within",
     "default": "fields always sent",
     "reasoning": "reasoning effort → body",
+    "cache": "prompt cache shared by",
+    "random_fields": "fields with a random word for each request",
     "tool_choices": "forms of `tool_choice` taken",
     "system_role": "the system's role",
     "replay": "reasoning brought back",
@@ -34,8 +36,6 @@ _MEANINGS = {
     "flags": "moderation `flag`",
     "retracts": "may withdraw what it sent",
     "rate_headers": "rate headers",
-    "cache": "whom its prompt cache serves",
-    "random_fields": "fields that get a new value in each attempt",
 }
 
 

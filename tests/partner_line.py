@@ -62,8 +62,10 @@ class Got(Struct, kw_only=True):
     exchange: Exchange
     bytes: bytes
     """As the device gets them."""
+    shown: bytes
+    """The bytes again, but for what is sealed: that is random to look at, and any word may stand in it."""
     words: str
-    """The bytes again, but for what the model said: none of a partner's words may be among them."""
+    """And the bytes, but for what the model said: none of a partner's words may be among them."""
 
     @property
     def due(self) -> str:
@@ -180,10 +182,10 @@ class Line:
         assert all(attempt.outcome != "open" for attempt in exchange.attempts)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < MEMORY_KB, "memory is bounded"
         sent = _device(events, exchange, feature, stream=bool(body.get("stream")))
-        # What is sealed for the device is random to look at: any word may stand in it.
-        heard = [_silent(event) for event in events if not isinstance(event, State)]
-        silent = _device(heard, exchange, feature, stream=bool(body.get("stream")))
-        return Got(events=events, exchange=exchange, bytes=sent, words=silent.decode().lower())
+        unsealed = [event for event in events if not isinstance(event, State)]
+        shown = _device(unsealed, exchange, feature, stream=bool(body.get("stream")))
+        silent = _device([_silent(event) for event in unsealed], exchange, feature, stream=bool(body.get("stream")))
+        return Got(events=events, exchange=exchange, bytes=sent, shown=shown, words=silent.decode().lower())
 
     def check(self, got: Got, *, forced: bool = False) -> None:
         """Nothing of the partner's went out, and nothing of ours went in. `forced`: it was asked for a format that it may not have."""

@@ -81,13 +81,15 @@ class Asking:
         """Whether events must be kept back: until the plan has checked them, or until their partner can't withdraw them any more."""
         self.withdrawn = False
         """The partner took back what is held; what came before is void."""
-        # A feature's text is the user's own, and may speak of anybody.
-        brand = house.veil.brand if exchange.feature == "chat" else None
+        brand, chats = house.veil.brand, exchange.feature == "chat"
+        asked = asked_of(opened.first.messages) if brand is not None else ()
         self._unveiling = Unveiling(
             lexicon,
             brand,
-            asked=asked_of(opened.first.messages) if brand is not None else (),
+            asked=asked if chats else asked[-1:],  # before a feature's text stand its prompt's examples
+            works=not chats,
             json=request.response_format is not None,
+            tools=frozenset(tool["function"]["name"] for tool in request.tools or ()),
             outbound_tools=house.veil.outbound_tools,
         )
         self._memory = Memory() if facts.replay != "drop" and opened.steps is None else None

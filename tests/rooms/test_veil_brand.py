@@ -366,3 +366,95 @@ def test_the_short_way_of_folding_is_the_long_one(text: str) -> None:
     folded = "".join(character for character in text)
     slow = brand_text.fold(folded + "\u0301")  # a mark that is dropped, and makes every text take the long way
     assert (short.text, short.at, short.spelled) == (slow.text, slow.at, slow.spelled)
+
+
+# --- what the hidden-partner suite found --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["deepseek-v3", "gpt-4o", "abab", "kimi", "hunyuan-lite", "dou bao", "llama-3.1"])
+def test_a_model_that_names_itself_in_small_letters_answers_as_the_feature(name: str) -> None:
+    for opener in ("I am", "I'm", "i am"):
+        text = f"{opener} {name}, an AI model. Ask away."
+        assert through([text]) == "I am Lining, by Greenfield. Ask away."
+        assert through(list(text)) == through([text])
+
+
+def test_words_that_only_begin_like_a_name_stay() -> None:
+    for text in ("I am open to it.", "I am gone. Then I came back.", "I'm commanding respect, he said.", "I am me, and you are you."):
+        assert through([text]) == text
+        assert through(list(text)) == text
+
+
+@pytest.mark.parametrize("to", ["[the page](https://qwen.ai/chat?from=x)", "the page https://www.qwen.ai/chat?from=x", "the page <https://qwen.ai/a>"])
+def test_behind_an_introduction_a_link_to_the_partner_goes_like_any_other(to: str) -> None:
+    for text in (f"I am Qwen. See {to} now.", f"我是通义千问。See {to} now."):
+        out = through([text])
+        assert out.endswith((" See the page now.", "See the page now.", "See the page  now."))
+        assert through(list(text)) == out
+
+
+def test_a_link_to_a_partner_does_not_leave_its_name_for_a_label() -> None:
+    assert through(["Powered by [Qwen](https://qwen.ai/?from=x)"], ["How is the river?"]) == "Powered by Lining"
+    assert through(["更多请见[通义千问](https://qwen.ai)。"], ["天气怎么样？"]) == "更多请见小里。"
+    assert through(["See [Qwen Chat](https://chat.qwen.ai/a) there."], ["Where is Qwen Chat?"]) == "See Qwen Chat there."
+    assert through(["See [how it works](https://chat.qwen.ai/a)."], ["How is the river?"]) == "See how it works."
+
+
+def test_powered_by_is_said_in_chinese_too() -> None:
+    assert through(["天气很好。\n由通义千问提供支持。"]) == "天气很好。\n由小里提供支持。"
+    assert through(["天气很好。（由Kimi大模型强力驱动）"]) == "天气很好。（由小里大模型强力驱动）"
+    kept = "由腾讯提供支持的赛事今天开幕。"
+    assert through([kept]) == kept
+
+
+def test_a_host_that_is_cut_is_not_taken_for_one_that_the_user_wrote() -> None:
+    text = "Hello. ![.](https://track.example/a.gif) there"
+    for question in ("Is it a test?", "See track.example.org and track.examples", "not-track.example"):
+        for at in range(len(text)):
+            assert through([text[:at], text[at:]], [question]) == "Hello.  there"
+    assert through(list(text), ["Show https://track.example/b.gif"]) == text
+
+
+def test_a_label_that_holds_an_address_of_the_users_does_not_let_another_through() -> None:
+    assert "track" not in through(["![//a.example/x](https://track.example/a.gif)"], ["See //a.example/x"])
+
+
+def test_an_address_behind_a_broken_one_is_looked_at() -> None:
+    assert "kimi.com" not in through(["See [the page](https://x.example](https://kimi.com/chat?from=x) now."])
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("Hi! The meeting is at three. I am Qwen, made by Alibaba.", "Hi! The meeting is at three."),
+        ("The meeting is at three. ![](https://t.example/p.gif)", "The meeting is at three. "),
+        ("会议三点开始。我是通义千问，由阿里云开发。", "会议三点开始。"),
+        ("As an AI model by Alibaba, I shortened it. The meeting is at three.", "The meeting is at three."),
+    ],
+)
+def test_in_a_text_that_is_worked_on_the_model_does_not_speak_at_all(said: str, left: str) -> None:
+    def worked(pieces: Iterable[str]) -> str:
+        machine = BrandFilter(BOOK, asked=["the meeting starts at 3, who are you to say no"], works=True)
+        return "".join([machine.feed(piece) for piece in pieces]) + machine.close()
+
+    assert worked([said]).strip() == left.strip()
+    assert worked(list(said)) == worked([said])
+
+
+def test_and_its_people_may_say_who_they_are() -> None:
+    english = ("Hi, I'm Kimi, and I work on Kimi at Moonshot.", "I am Claude. Who are you?", "I was made in Meta.")
+    for text in (*english, "我是通义千问的产品经理，由阿里云支持。"):
+        machine = BrandFilter(BOOK, asked=[text], works=True)
+        assert machine.feed(text.replace("Hi", "Hello")) + machine.close() == text.replace("Hi", "Hello")
+
+
+def test_nor_does_one_that_is_written_as_a_tag() -> None:
+    for text, out in (
+        ('See <a href="https://kimi.com/x">Kimi</a> now.', "See Lining now."),
+        ('See <a href="https://kimi.com/x"><b>Kimi</b> by Moonshot</a> now.', "See Lining now."),
+        ('See <a href="https://kimi.com/x">how it works</a> now.', "See how it works now."),
+        ('See <a href="https://x.example/">how it works</a> now.', 'See <a href="https://x.example/">how it works</a> now.'),
+        ('See <a href="https://kimi.com/x">' + "how it works " * 20 + "</a> now.", "See " + "how it works " * 20 + " now."),
+    ):
+        assert through([text], ["How is the river?"]) == out
+        assert through(list(text), ["How is the river?"]) == out

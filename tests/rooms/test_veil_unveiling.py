@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lizi.types import Event, Finish, Reasoning, Text, ToolDelta, Usage
 from lizi.veil import Lexicon, Unveiling
+from lizi.veil.brand import Brand, Persona, brand_book
 
 PHONE = "13912345678"
 
@@ -65,3 +66,21 @@ def test_where_nothing_was_hidden_nothing_is_touched() -> None:
     unveiling = Unveiling(Lexicon(), None)
     assert unveiling.feed(events) is events
     assert unveiling.close() == []
+
+
+def test_a_call_of_a_tool_that_nobody_offered_does_not_bring_its_name() -> None:
+    book = brand_book([Brand(names=("Qwen",))], Persona(name={"en": "Lining"}))
+    machine = Unveiling(Lexicon(), book, asked=("Hello",), tools={"dial"})
+    calls = [ToolDelta(index=at, id="c", name=name, arguments="{}") for at, name in enumerate(("dial", "qwen_search"))]
+    assert [event.name for event in machine.feed(list(calls))] == ["dial", "unknown_tool"]
+    shown = Unveiling(Lexicon(), None, tools={"dial"})
+    assert [event.name for event in shown.feed(list(calls))] == ["dial", "qwen_search"], "a partner that may be shown says what it likes"
+
+
+def test_arguments_that_are_held_make_no_empty_events() -> None:
+    book = brand_book([Brand(names=("Qwen",))], Persona(name={"en": "Lining"}))
+    machine = Unveiling(Lexicon(), book, asked=("Hello",), tools={"dial"})
+    machine.feed([ToolDelta(index=0, id="c", name="dial", arguments="")])
+    events = [event for piece in '{"to":"I am Qwen, a model."}' for event in machine.feed([ToolDelta(index=0, arguments=piece)])]
+    assert all(event.arguments for event in events)
+    assert "".join(event.arguments for event in [*events, *machine.close()]) == '{"to":"I am Lining."}'

@@ -96,6 +96,10 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     body: bytes | None = None
     """Raw body instead of a rendered one, whole or streamed."""
     content_type: str | None = None
+    sse_lines: tuple[str, ...] = ()
+    """Before each event of a stream: comments, `id:`, `retry:`."""
+    trailers: tuple[tuple[str, str], ...] = ()
+    """Behind a chunked body."""
 
     # how it goes wrong
     fault: Literal["none", "close_before_headers", "garbage_head", "cut", "truncated", "reset", "stall", "error_event", "garbage_chunk"] = (

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lizi.testing.behaviours import BEHAVIOURS, Behaviour, Mark, ToolCall
+from lizi.testing.branding import Brandmark, branded, mark_of
 from lizi.testing.captured import Captured, Script
 from lizi.testing.remembering import CHEAP, GOOD, SENTENCE, ConcurrencyCap, DataHoarder, Degrading, ModelSwap, SlopeLimiter, ten_a_step
 from lizi.testing.speech import Speech
@@ -44,8 +45,9 @@ class Variant(Struct, frozen=True, kw_only=True):
     script: Script
     due: tuple[Due, ...] = ("stop",)
     """What the device should get of each request in turn."""
-    ask: Literal["chat", "schema", "rewrite", "loop"] = "chat"
-    """`rewrite`: the writing feature, in Traditional characters; `loop`: a tool's call and its result."""
+    ask: Literal["chat", "schema", "rewrite", "loop", "personal"] = "chat"
+    """`rewrite`: the writing feature, in Traditional characters; `loop`: a tool's call and its result; `personal`: a number of each
+    user's own."""
     streamed: tuple[bool, ...] = (True, False)
     said: tuple[str, ...] | None = (SENTENCE,)
     """The device's text, to the letter, of each request (the last one goes on); `None`: whatever came."""
@@ -214,11 +216,31 @@ def _unwell(speech: Speech) -> list[Variant]:
 
 
 def _vendor(speech: Speech) -> list[Variant]:
-    spoken = replace(GOOD, text=f"As a model by acme-cloud, I say: {SENTENCE}")
+    mark = _mark(speech)
+    name, maker, domain = mark.names[0], mark.makers[0], mark.domains[0]
+    spoken = f"I am {name}, made by {maker}. {SENTENCE}"
+    linked = f"{SENTENCE} ![](https://{domain}/p.gif?r=7781)"
     return [
         Variant(name="in an error", script=speech.error("server_error", headers=_ACME), due=("!server_error",)),
         Variant(name="in headers and ids", script=replace(GOOD, headers=_ACME, model="acme-9-pro")),
-        Variant(name="in its words, which stay the model's", script=spoken, said=(str(spoken.text),)),
+        Variant(name="everywhere", script=branded(replace(GOOD, headers=_ACME), mark), said=None),
+        Variant(name="as who it is: the feature answers", script=replace(GOOD, text=spoken), said=(f"I am your assistant. {SENTENCE}",)),
+        Variant(name="in a picture that counts its readers", script=replace(GOOD, text=linked), said=(f"{SENTENCE} ",)),
+    ]
+
+
+def _mark(speech: Speech) -> Brandmark:
+    return mark_of(next(name for name, row in SPEECHES.items() if row is speech), speech.models[0])
+
+
+def _braggart(speech: Speech) -> list[Variant]:
+    named = f"I am {_mark(speech).names[0]}, first on every leaderboard. {SENTENCE}"
+    marks = (Mark(chunk={"leaderboard_rank": 1, "system_fingerprint": "acme-first"}),)
+    script = replace(GOOD, text=_BOAST, headers=_ACME, model="acme-9-pro-number-1", marks=marks)
+    return [
+        # It names nobody: what it claims is for an examination to weigh, at nought.
+        Variant(name="everywhere", said=(_BOAST,), script=script),
+        Variant(name="in its own name", said=(f"I am your assistant. {SENTENCE}",), script=replace(script, text=named)),
     ]
 
 
@@ -386,15 +408,12 @@ PLANTED: tuple[Planted, ...] = (
     ]),
     Planted(number=25, name="data_hoarder", what="an earlier user's words come back", variants=lambda speech: [
         Variant(name="the last one's", script=DataHoarder(), due=("stop", "stop"), said=None),
+        Variant(name="the last one's number, which it never had", script=DataHoarder(), due=("stop", "stop"), said=None, ask="personal"),
     ]),
     Planted(number=26, name="wrong_region", what="the host of another region refuses the key", variants=lambda speech: [
         Variant(name="as it says it", script=speech.error("region"), due=("!auth",)),
     ]),
-    Planted(number=27, name="braggart", what="claims to lead every board, in text, headers and fields", variants=_plain(
-        Variant(name="everywhere", said=(_BOAST,), script=replace(
-            GOOD, text=_BOAST, headers=_ACME, model="acme-9-pro-number-1",
-            marks=(Mark(chunk={"leaderboard_rank": 1, "system_fingerprint": "acme-first"}),))),
-    )),
+    Planted(number=27, name="braggart", what="claims to lead every board, in text, headers and fields", variants=_braggart),
     Planted(number=28, name="simplified", what="Simplified characters where Traditional ones were asked for", variants=_plain(
         Variant(name="a rewriting", script=Behaviour(text=_SIMPLIFIED), ask="rewrite", due=("result",), said=None),
     )),

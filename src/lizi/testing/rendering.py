@@ -113,10 +113,11 @@ def _whole(b: Behaviour, asked: Asked, seed: int, first_s: float, family: Family
 def _streamed(b: Behaviour, asked: Asked, seed: int, first_s: float, family: Family) -> Rendering:
     newline = b"\r\n" if b.crlf else b"\n"
     colon = b": " if b.data_space else b":"
+    before = b"".join(line.encode() + newline for line in b.sse_lines)
 
     def event(name: str, payload: bytes) -> bytes:
         named = b"event" + colon + name.encode() + newline if name else b""
-        return named + b"data" + colon + payload + newline + newline
+        return before + named + b"data" + colon + payload + newline + newline
 
     interval = b.interval_ms / 1000
     pieces: list[tuple[float | None, bytes]] = []  # body bytes before transfer coding
@@ -172,7 +173,8 @@ def _streamed(b: Behaviour, asked: Asked, seed: int, first_s: float, family: Fam
     if b.transfer == "chunked":
         extra.append((b"transfer-encoding", b"chunked"))
         if closed:
-            steps.append(Step(None, b"0\r\n\r\n"))
+            trailers = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in b.trailers)
+            steps.append(Step(None, b"0\r\n" + trailers + b"\r\n"))
     elif b.transfer == "length":
         # a faulty stream promises more than it sends, so that the cut is seen
         extra.append((b"content-length", b"%d" % (sum(len(step.data) for step in steps) + (0 if closed else 1))))

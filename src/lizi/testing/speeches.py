@@ -321,10 +321,12 @@ SPEECHES: dict[str, Speech] = {
             context_size="400 1261",
             policy_input="400 1301",
         ),
-        fields=(CHAT_FIELDS - _PENALTIES - {"stream_options", "parallel_tool_calls", "seed"}) | {"thinking", "reasoning_effort", "user_id"},
+        fields=(CHAT_FIELDS - _PENALTIES - {"stream_options", "parallel_tool_calls", "seed"})
+        | {"thinking", "reasoning_effort", "user_id"},
         formats=frozenset({"json_object"}),
         choices=frozenset({"auto"}),
         rules={
+            "a user has 6 to 128 characters": lambda tree, _: not 6 <= len(tree.get("user_id", "unsaid")) <= 128,
             "temperature and top_p up to 1": lambda tree, _: any(not 0 <= tree.get(field, 0.5) <= 1 for field in ("temperature", "top_p")),
             "the newest always thinks": _has("thinking", models="glm-5.3"),
         },
@@ -384,6 +386,7 @@ SPEECHES: dict[str, Speech] = {
         errors=errors(_local, **_USUAL),
         fields=CHAT_FIELDS | {"chat_template_kwargs", "cache_salt"},
         strict=True,
+        rules={"a salt is a word": lambda tree, _: not tree.get("cache_salt", "unsaid")},
     ),
     "sglang": Speech(
         models=("qwen3-32b",),

@@ -26,20 +26,30 @@ class BrandFilter:
     """Machine for one stream of one answer: content, reasoning, or the arguments of one tool call.
 
     `asked` are the user's messages, the latest last; without them nothing is known of what the user wrote or wants, so that quotes and
-    single words are let through. `locale` speaks where a sentence does not tell its language. `form="json"` is for structured output and
-    for arguments of tool calls: a sentence ends at the end of its string, and all keeps its syntax. Any split of the text gives the same
-    text. Never raises. Bound: holds at most 400 characters (300 of a sentence, 100 of a link), and only from a cue on.
+    single words are let through. `works`: they are one text to work on, and the answer is that text again: a brand that it names anywhere
+    is the writer's own matter, and a sentence by which the model brings in itself is left out. `locale` speaks where a sentence does not
+    tell its language. `form="json"` is for structured output and for arguments of tool calls: a sentence ends at the end of its string,
+    and all keeps its syntax. Any split of the text gives the same text. Never raises. Bound: holds at most 400 characters (300 of a
+    sentence, 100 of a link), and only from a cue on.
     """
 
-    __slots__ = ("_asked", "_book", "_json", "_links", "_locale", "_passed", "_plain", "_scan", "_speech")
+    __slots__ = ("_asked", "_book", "_json", "_links", "_locale", "_passed", "_plain", "_scan", "_speech", "_works")
 
-    def __init__(self, book: BrandBook, *, asked: Sequence[str] = (), locale: str = "en", form: Literal["text", "json"] = "text") -> None:
-        self._book, self._asked, self._locale, self._json = book, asked, locale, form == "json"
+    def __init__(
+        self,
+        book: BrandBook,
+        *,
+        asked: Sequence[str] = (),
+        locale: str = "en",
+        form: Literal["text", "json"] = "text",
+        works: bool = False,
+    ) -> None:
+        self._book, self._asked, self._locale, self._json, self._works = book, asked, locale, form == "json", works
         # The machines read what was asked, which takes longer than most answers take to pass: they are made when there is a reason.
         self._speech: Speech | None = None
         self._links: Links | None = None
         self._scan = book.scan.search
-        self._plain = not (may_ask(asked) if asked else True)
+        self._plain = works or not (may_ask(asked) if asked else True)
         """Neither machine holds or expects anything: text without a cue need not go through them."""
         self._passed = ""
         """Text that went by so; they are told of it before they next look back."""
@@ -71,7 +81,7 @@ class BrandFilter:
 
     def _machines(self) -> tuple[Speech, Links]:
         if self._speech is None or self._links is None:
-            known = Asked(self._book, self._asked)
+            known = Asked(self._book, self._asked, works=self._works)
             self._speech = Speech(self._book, known, self._locale, json=self._json)
             self._links = Links(self._book, known)
         return self._speech, self._links

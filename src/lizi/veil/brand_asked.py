@@ -42,9 +42,10 @@ _FIRST_WORDS = frozenset(
      "prompts", "above")
 )  # fmt: skip
 _ASKING_WORDS = frozenset(
-    ("who", "whom", "whose", "what", "which", "where", "name", "names", "model", "models", "version", "engine", "chat", "chatbot", "bot", "llm",
-     "gpt", "ai", "your", "yours", "yourself", "thyself", "prompt", "instructions", "introduce", "describe", "identify", "reveal", "repeat",
-     "above", "human", "robot", "maker", "creator", "company", "made", "created", "built", "trained", "developed", "powered")
+    ("who", "whom", "whose", "what", "which", "where", "name", "names", "model", "models", "version", "engine", "chat",
+     "chatbot", "bot", "llm", "gpt", "ai", "your", "yours", "yourself", "thyself", "prompt", "instructions", "introduce",
+     "describe", "identify", "reveal", "repeat", "above", "human", "robot", "maker", "creator", "company", "made",
+     "created", "built", "trained", "developed", "powered")
 )  # fmt: skip
 _FIRST_HAN = re.compile("[你您妳自谁誰说說聊]|服务|服務|助手|模型|对话|對話|提示")
 _ASKING_HAN = re.compile(
@@ -81,9 +82,9 @@ def may_ask(messages: Sequence[str]) -> bool:
 class Asked:
     """The user's messages of one exchange, the latest last, as far as the brand filter needs them."""
 
-    __slots__ = ("_book", "_claims", "_messages", "_text", "_words", "identity", "known")
+    __slots__ = ("_book", "_claims", "_messages", "_text", "_words", "identity", "known", "works")
 
-    def __init__(self, book: BrandBook, messages: Sequence[str]) -> None:
+    def __init__(self, book: BrandBook, messages: Sequence[str], *, works: bool = False) -> None:
         self._book = book
         self._messages = [message for message in messages if message.strip()][-8:]  # a question older than that is not asked again
         self.known = bool(self._messages)
@@ -91,7 +92,9 @@ class Asked:
         self._text: str | None = None
         self._words: tuple[frozenset[str], frozenset[int]] | None = None
         self._claims: frozenset[int] | None = None
-        self.identity = self._asks()
+        self.works = works
+        """What was said is a text to work on: nobody is asked anything, and its people may say who they are."""
+        self.identity = not works and self._asks()
         """The latest message asks who the writer is."""
 
     def _asks(self) -> bool:

@@ -80,6 +80,16 @@ class BrandBook(Struct, frozen=True):
         found = (_alias(self, text) for text in set(self.finder.findall(folded)))
         return {(alias, self.aliases[alias][1]) for alias in found if alias}
 
+    def begins_name(self, word: re.Match[str] | None) -> bool:
+        """Whether a word in small letters is a name or the first of one: models write their own as their addresses do."""
+        text = word.group() if word is not None else ""
+        return len(text) > 1 and any(alias.startswith(text) for alias in self.aliases)
+
+    def hosts(self, host: str) -> bool:
+        """Whether `host`, as it stands in an address, is one of the partners' own."""
+        host = host.rpartition("@")[2].partition(":")[0].lower().strip(".").removeprefix("www.")
+        return any(host == domain or host.endswith("." + domain) for domain in self.domains)
+
     def answer(self, locale: str) -> str:
         """The sentence of the feature, with its full stop."""
         name, maker = self.name(locale), _spoken(self.persona.maker, locale)

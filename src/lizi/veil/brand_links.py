@@ -1,8 +1,8 @@
 """Pictures from afar and links to the partners' own hosts leave generated text, while it streams.
 
 A remote picture tells its host that this answer was read: `![](https://…)` and `<img src="https://…">` go, whoever hosts them. A link to
-a partner keeps its label only, a bare address of a partner goes. Never touches code, other links, pictures in the text itself
-(`data:`, relative), or addresses that the user wrote.
+a partner keeps its label only, and not even that where it is a name that the user did not write; a bare address of a partner goes. Never
+touches code, other links, pictures in the text itself (`data:`, relative), or addresses that the user wrote.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 
 from lizi.veil.brand_asked import Asked
 from lizi.veil.brand_book import BrandBook
-from lizi.veil.brand_text import folded_text
+from lizi.veil.brand_text import folded_text, language
 
 __all__ = ["HELD_CHARACTERS", "Links"]
 
@@ -24,8 +24,9 @@ _LINE_CHARACTERS = 160
 """Of the line before a link, to see whether it stands in a code span."""
 
 _PICTURE = re.compile(r"!\[([^\]\n]*)\](?:\(\s*<?\s*(?P<to>[^\s)]{0,12})|(?P<reference>\[)|(?P<other>[^(\[]))")
-_LABELLED = re.compile(r"\[([^\[\]\n]*)\]\(\s*<?(?:https?:)?//(?P<host>[^\s/?#)>\"'\\]+)[\s/?#)>\"'\\]")
+_LABELLED = re.compile(r"\[([^\[\]\n]*)\]\(\s*<?(?:https?:)?//(?P<host>[^\s/?#()\[\]>\"'\\]+)[\s/?#()\[\]>\"'\\]")
 _LABELLED_OPEN = re.compile(r"\[[^\[\]\n]*(?:\](?:\(\s*<?[^\s)>]*)?)?\Z")
+_HOST = re.compile(r"//(?P<host>[^\s/?#)>\"'\\]*)(?P<end>[\s/?#)>\"'\\])?")
 _ADDRESS = re.compile(
     r"(?:https?://|www\.)(?P<host>[^\s/?#)>\]\"'`\\，。；、）」』<]*)(?=[\s/?#)>\]\"'`\\，。；、）」』<])", re.IGNORECASE
 )
@@ -180,7 +181,12 @@ class Links:
         to = match["to"].lower()
         if start + match.end() == len(text) and len(to) < 8 and not full:
             return -1
-        if to.startswith(("http:", "https:", "//")) and not self._written(window):
+        if to.startswith(("http:", "https:", "//")):
+            host = _HOST.search(window, match.start("to"))
+            if (host is None or host["end"] is None) and not full:
+                return -1
+            if host is not None and host["end"] is not None and self._written(host["host"]):
+                return self._let(text, start, start + 2, out)
             self.changed += 1
             self._dropping = ")"
             return start + match.end()
@@ -195,10 +201,18 @@ class Links:
         if not self._partner(match["host"]):
             return self._let(text, start, start + match.end() - 1, out)
         self.changed += 1
-        out.append(match[1])
+        label = self._label(match[1])
+        out.append(label)
         self.passed(match[1])
         self._dropping = ")"
         return start + match.end() - 1
+
+    def _label(self, label: str) -> str:
+        """What stays of a link to a partner: its words, or the feature where they are the partner's name and the user did not say it."""
+        mentions = self._book.read(label, sure=True).mentions if self._asked.known else []
+        if all(self._asked.has_alias(mention.alias) for mention in mentions):
+            return label
+        return self._book.name(language(label, "en"))
 
     def _tag(self, text: str, start: int, window: str, out: list[str], full: bool) -> int:
         if re.match(r"<https?://", window, re.IGNORECASE):
@@ -227,12 +241,21 @@ class Links:
             return self._let(text, start, start + len(inside), out)
         if tag.group().lower() == "<a":
             if remote and self._partner(remote["host"]):
+                shut = window.lower().find("</a", close) if close >= 0 else -1
+                if shut < 0 and not full:
+                    return -1
                 self.changed += 1
                 self._anchor = True
+                words = window[close + 1 : shut]
+                if shut >= 0 and (label := self._label(words)) != words:
+                    out.append(label)
+                    self.passed(words)
+                    return start + shut
                 self._dropping = "" if close >= 0 else ">"
                 return start + len(inside)
             return self._let(text, start, start + (close + 1 if close >= 0 else 1), out)
-        gone = (remote is not None and not self._written(remote["host"])) or (close < 0 and _LOCAL.search(inside) is None)
+        ended = remote is not None and remote.end() < len(inside)  # a host that is cut may begin like any word
+        gone = (remote is not None and not (ended and self._written(remote["host"]))) or (close < 0 and _LOCAL.search(inside) is None)
         if gone:
             self.changed += 1
             self._dropping = "" if close >= 0 else ">"
@@ -251,12 +274,10 @@ class Links:
         return start + match.end() - (len(marks) - len(marks.rstrip(".,;:!?")))
 
     def _partner(self, host: str) -> bool:
-        host = host.rpartition("@")[2].partition(":")[0].lower().strip(".")
-        found = any(host == domain or host.endswith("." + domain) for domain in self._book.domains)
-        return found and not self._written(host)
+        return self._book.hosts(host) and not self._written(host.rpartition("@")[2].partition(":")[0].lower().strip("."))
 
-    def _written(self, address: str) -> bool:
-        """The user wrote this host."""
-        match = re.search(r"//([^\s/?#)>\"'\\]+)", address)
-        host = folded_text(match[1] if match else address)
-        return bool(host) and self._asked.known and host in self._asked.text
+    def _written(self, host: str) -> bool:
+        """The user wrote this host, and not a longer one that it is a part of."""
+        host = folded_text(host)
+        known = self._asked.known and bool(host)
+        return known and re.search(rf"(?<![\w.-]){re.escape(host)}(?!\.?[\w-])", self._asked.text) is not None

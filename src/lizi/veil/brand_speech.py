@@ -48,6 +48,9 @@ _RELEASED = re.compile(
     r"|[Ii] was (?=(?!(?:first|not|also|actually|in|\w+ly|\w+ed|made|built|born|brought|wrought)\b)[a-z]{2,}[^\w])"
     r"|我是(?=[说想否不在因觉怎說])"
 )
+_WORD = re.compile(r"[a-z]*")
+_ADDRESS_BEFORE = re.compile(r"(?P<scheme>https?://|www\.|//)[^\s<>\"'`)\]]*\Z", re.IGNORECASE)
+_HOST = re.compile(r"[^\s/?#)>\]\"'`\\，。；、）」』<]*")
 _SURNAME = re.compile(r"\s+[A-Z]")
 _ANSWER_CHARACTERS = 2_000
 """An answer to who one is is shorter; what is long is about something else."""
@@ -199,7 +202,7 @@ class Speech:
         """Where the sentence from `position` ends; 0 when it is none to judge, -1 when more must come."""
         if not self._always():
             released = _RELEASED.match(text, position)
-            if released:
+            if released and not self._book.begins_name(_WORD.match(text, released.end())):
                 return 0
         size = len(text) - position
         if self._json:
@@ -244,12 +247,13 @@ class Speech:
 
     def _judged(self, before: str, segment: str, fence: bool) -> str | None:
         book, asked = self._book, self._asked
-        first = self._sent + len(self._tail) - len(before) < _GREETING_CHARACTERS and asked.known and not asked.writes
-        reading = book.read(before + segment, sure=asked.identity)
+        first = self._sent + len(self._tail) - len(before) < _GREETING_CHARACTERS and asked.known and not (asked.writes or asked.works)
+        # In a text that is worked on, a name that the writer did not bring is nobody else's.
+        reading = book.read(before + segment, sure=asked.identity or asked.works)
         offset = len(before)
         here = [mention for mention in reading.mentions if reading.start[mention.at] >= offset]
         hidden = ""
-        if asked.identity or not here:
+        if asked.identity or not (here or asked.works):
             for text in decoded(segment, asked=asked.identity):
                 if book.finder.search(folded_text(text)) is None:
                     continue  # nearly all: a full reading of each would cost milliseconds
@@ -269,7 +273,7 @@ class Speech:
             self._own |= {mention.brand for mention in here}
             begin, behind = claim
             if begin < offset or (before.strip() and self._leaks(here, reading, begin)):
-                return self._substituted(reading, offset, segment)
+                return self._substituted(reading, before, segment)
             if self._leaks(here, reading, begin):
                 begin = offset
             return self._replaced(segment, begin - offset, before + segment, segment[behind - offset :], reading)
@@ -282,7 +286,7 @@ class Speech:
         label = _LABEL.match(segment)
         labelled = label is not None and len(segment) - label.end() <= _LABELLED_CHARACTERS
         if here and (fence or self._json or labelled or before.strip() or segment.lstrip().startswith("|")):
-            return self._substituted(reading, offset, segment)
+            return self._substituted(reading, before, segment)
         if hidden and labelled and label is not None:
             return segment[: label.end()] + book.name(language(hidden, self._locale)) + self._closing(segment, label.end())
         return self._replaced(segment, 0, hidden or segment, "")
@@ -324,6 +328,8 @@ class Speech:
 
     def _allowed(self, reading: Reading, match: re.Match[str], inside: list[Mention], text: str) -> bool:
         asked = self._asked
+        if asked.works:
+            return all(asked.has_brand(mention.brand) for mention in inside)
         if asked.identity or not asked.known:
             quoted = attributed(reading.marked[: match.start()], reading.marked[match.end() :])
             return quoted and not asked.known
@@ -341,6 +347,8 @@ class Speech:
         start = lead.end() if lead and begin == 0 else begin
         kept = segment[:start]
         closing = self._closing(segment, start)
+        if self._asked.works:
+            return kept.rstrip(" ") + closing.lstrip(" ")
         tail = _TAIL_CLAUSE.match(behind)
         rest = tail["tail"].rstrip("\n") if tail and not self._book.read(tail["tail"]).mentions else ""
         if _AS_CLAUSE.match(segment[start:].lower()) and rest == "" and reading is not None:
@@ -376,15 +384,15 @@ class Speech:
                 kept.append(mark)
         return "".join(kept)
 
-    def _substituted(self, reading: Reading, offset: int, segment: str) -> str:
-        """Each name and maker from `offset` on replaced where it stands: for data, code, and sentences whose beginning has gone out."""
+    def _substituted(self, reading: Reading, before: str, segment: str) -> str:
+        """Each name and maker behind `before` replaced where it stands: for data, code, and sentences whose beginning has gone out."""
         locale = "zh-Hans" if has_han(segment) else "en" if self._locale == "en" or segment.isascii() else self._locale
         locale = language(segment, locale)
         out: list[str] = []
         position = 0
         for mention in reading.mentions:
-            start, end = reading.start[mention.at] - offset, reading.end[mention.at] - offset
-            if start < 0:
+            start, end = reading.start[mention.at] - len(before), reading.end[mention.at] - len(before)
+            if start < 0 or self._in_own_address(before + segment, start + len(before)):
                 continue
             kind = self._book.aliases[mention.alias][0]
             word = self._book.maker(locale) if kind == "\ue002" else self._book.name(locale)
@@ -395,3 +403,11 @@ class Speech:
             position = end
         out.append(segment[position:])
         return "".join(out)
+
+    def _in_own_address(self, text: str, start: int) -> bool:
+        """Whether what begins there stands in an address of the partner's: with another name in it nobody would know it for one."""
+        address = _ADDRESS_BEFORE.search(text, max(0, start - HELD_CHARACTERS), start)
+        if address is None:
+            return False
+        host = _HOST.match(text, address.end("scheme"))
+        return host is not None and self._book.hosts(host.group())

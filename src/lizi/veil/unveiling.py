@@ -16,6 +16,8 @@ from lizi.veil.lexicon import Lexicon, Restorer
 
 __all__ = ["Unveiling", "asked_of"]
 
+UNKNOWN_TOOL = "unknown_tool"
+"""What a call of a tool is called that nobody offered: a device can only say that it has no such tool."""
 _MESSAGES = 8
 """As many of a user's messages as the brand filter looks at."""
 
@@ -33,11 +35,11 @@ def asked_of(messages: Sequence[dict[str, Json]]) -> tuple[str, ...]:
 
 
 class Unveiling:
-    """One answer. `json`: its text is JSON. `brand`: whom it must not name as its writer, told by what the user `asked`; `None` where the
-    text is the user's own, as a proofread one.
+    """One answer. `json`: its text is JSON. `brand`: whom it must not name as its writer, told by what the user `asked`, which is a text to
+    work on where it `works`. A call of a tool that is not among `tools` is no tool's of the device's: its name may be a partner's.
     """
 
-    __slots__ = ("_asked", "_brand", "_calls", "_json", "_lexicon", "_locale", "_outbound", "_reasoning", "_text")
+    __slots__ = ("_asked", "_brand", "_calls", "_json", "_lexicon", "_locale", "_outbound", "_reasoning", "_text", "_tools", "_works")
 
     def __init__(
         self,
@@ -45,7 +47,9 @@ class Unveiling:
         brand: BrandBook | None,
         *,
         asked: Sequence[str] = (),
+        works: bool = False,
         json: bool = False,
+        tools: Set[str] = frozenset(),
         outbound_tools: Set[str] = frozenset(),
     ) -> None:
         # Without anything to restore there is no restorer; what a channel does not need it does not have, and it costs nothing.
@@ -53,7 +57,9 @@ class Unveiling:
         self._brand = brand
         self._asked = asked
         self._locale = language(asked[-1], "en") if asked and brand is not None else "en"
+        self._works = works
         self._json = json
+        self._tools = tools
         self._outbound = outbound_tools
         self._text: _Channel | None = None
         self._reasoning = Restorer(lexicon) if len(lexicon) else None
@@ -74,7 +80,9 @@ class Unveiling:
             elif kind is Reasoning and self._reasoning is not None:
                 out.append(Reasoning(self._reasoning.feed(event.text), event.signature))  # type: ignore[union-attr]
             elif kind is ToolDelta:
-                out.append(self._call(event))  # type: ignore[arg-type]
+                call = self._call(event)  # type: ignore[arg-type]
+                if call.name is not None or call.arguments:  # else all of it is held
+                    out.append(call)
             else:
                 out.append(event)
         return out
@@ -95,16 +103,17 @@ class Unveiling:
         restorer = Restorer(self._lexicon, json=json) if self._lexicon is not None and not sealed else None
         brand = None
         if self._brand is not None:
-            brand = BrandFilter(self._brand, asked=self._asked, locale=self._locale, form="json" if json else "text")
+            brand = BrandFilter(self._brand, asked=self._asked, locale=self._locale, form="json" if json else "text", works=self._works)
         return _Channel(restorer, brand)
 
     def _call(self, event: ToolDelta) -> ToolDelta:
         channel = self._calls.get(event.index)
         if channel is None:
             self._calls[event.index] = channel = self._channel(json=True, sealed=event.name in self._outbound)
-        if not event.arguments:
+        name = event.name if event.name is None or event.name in self._tools or self._brand is None else UNKNOWN_TOOL
+        if not event.arguments and name == event.name:
             return event
-        return ToolDelta(index=event.index, id=event.id, name=event.name, arguments=channel.feed(event.arguments))
+        return ToolDelta(index=event.index, id=event.id, name=name, arguments=channel.feed(event.arguments))
 
 
 class _Channel:

@@ -21,7 +21,7 @@ _TEXT: JsonSchema = {"type": "string"}
 _COUNT: JsonSchema = {"type": "integer", "minimum": 0}
 _REQUIRED = {"writing.rewrite": ("style",), "writing.transform": ("to",)}
 _SUMMARIES = {
-    "chat": "Chat in OpenAI's protocol",
+    "chat": "Chat completions",
     "writing.proofread": "Correct a text; get the edits",
     "writing.rewrite": "Say a text another way, its numbers, links and names kept",
     "writing.transform": "Make a summary, key points, a list or a table of a text",
