@@ -10,7 +10,7 @@ import pytest
 
 from lizi.text import ALL, recognise
 from lizi.text.checks import iban, luhn, postal_item, resident_id, taiwan_id, uscc
-from lizi.text.cued import _ENGLISH, _RULES
+from lizi.text.cues import ENGLISH, RULES
 
 STRUCTURED = ALL - {"person", "address"}
 
@@ -206,11 +206,17 @@ def test_a_label_of_json_explains_its_value(label: str, kind: str) -> None:
 
 @pytest.mark.parametrize("joint", ["", " ", "_", "-"])
 def test_every_english_label_is_known_with_every_joint(joint: str) -> None:
-    for word, rule in _ENGLISH.items():
+    for word, rule in ENGLISH.items():
         label = word.replace("~", joint)
-        kind, form = _RULES[rule]
-        for value in ("ab12345678", "12345678", "AB12 3456", "123456789", "123456789012345", CARD, "GB29NWBK60161331926819"):
-            if form.fullmatch(value) and found(f"{label}: {value}", frozenset({kind})) == [(value, kind)]:
+        kind, form = RULES[rule]
+        if rule == "prefixed":
+            label = label.upper()
+            assert found(f"{label}-123456") == [(f"{label}-123456", "order")]
+            continue
+        label = "LINE" if word == "line" else label
+        owner = "my " if word in ("code", "id") else "locker " if rule == "generic" else ""
+        for value in ("ab12345678", "12345678", "AB12 3456", "123456789", "123456789012345", CARD, "GB29NWBK60161331926819", "ABC-1234"):
+            if form.fullmatch(value) and found(f"{owner}{label}: {value}", frozenset({kind})) == [(value, kind)]:
                 break
         else:
             raise AssertionError(f"{label} explains no value")

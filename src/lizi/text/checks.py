@@ -119,8 +119,11 @@ def iban(code: str) -> bool:
 
 
 def social_security(digits: str) -> bool:
-    """Nine digits that may be a US social security number: no area 000, 666 or 9xx, no group 00, no serial 0000."""
-    return digits[:3] not in ("000", "666") and digits[0] != "9" and digits[3:5] != "00" and digits[5:] != "0000"
+    """Nine digits that may be a US social security number: no area 000 or 666, no group 00, no serial 0000.
+
+    Areas from 900 are not issued as such, but as tax numbers of the same form.
+    """
+    return digits[:3] not in ("000", "666") and digits[3:5] != "00" and digits[5:] != "0000"
 
 
 def postal_item(code: str) -> bool:

@@ -1,221 +1,83 @@
-"""Values that only the word before them explains: accounts, orders, passwords and codes, and numbers whose own form is too common.
+"""Values that only the words beside them explain: accounts, orders, passwords and codes, and numbers whose own form is too common.
 
-One scan finds the words, in Chinese and English, as labels of JSON and as prose ("订单号是", "my user name is", `"order_no": "`);
-each has its kind and the form that its value must have. Never reports the word itself, nor a value that is a plain word
-of a sentence. Bound: a value is at most 128 characters and begins at most 24 after its word.
+The words are found in Chinese and English, as labels of JSON and as prose; `cues` says what each explains. A value is looked
+for right behind its word ("order no. 55-29301"), then behind some words more ("the order number that I got is …"), then
+before it ("… is my order number"). Never reports the word itself, nor a value that is a plain word of a sentence. Bound:
+a value is at most 128 characters and at most 72 from its word.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from lizi.text.found import CUED, KEY, LIKELY, Report
+from lizi.text.cues import CHINESE, CODE, ENGLISH, PREFIXED, RULES
+from lizi.text.found import CUED, GUESSED, KEY, LIKELY, Report
 from lizi.text.tries import any_of, listed
 
 __all__ = ["cued"]
 
 # How a value may follow its word: a noun ("号码", "no."), a verb or a sign, quotes and brackets.
-_NOUN = r"(?:号码|號碼|号|號|编号|編號|账号|帳號|賬號|代码|代碼|(?:id|no\.?|number)(?![A-Za-z0-9])|#)?"
+_NOUN = (
+    r"(?:号码|號碼|号|號|编号|編號|账号|帳號|賬號|代码|代碼|(?:id|no\.?|number|user ?name|handle)(?:(?=\.)|(?![A-Za-z0-9]))|"
+    r"(?-i:U?ID)(?=[a-z0-9_])|#)?"
+)
 _LINK = re.compile(
-    rf"(?:\.?\s?{_NOUN})(?:[\"'”」』`*]{{0,3}})\s{{0,3}}(?:[(（【\[][^()（）【】\[\]\n]{{0,12}}[)）】\]]\s?)?"
-    r"(?:(?:就|也|还|都)?(?:是|为|為|改成|改为|改為|设为|設為|填|写)(?:了|：|:)?|(?:is|was|are|to|of)(?= )|[:：=＝]{1,2}>?|->|→|#|\||"
-    r",(?=\"))?\s{0,3}[\"'“「『`（(\[【*]{0,3}\s?",
+    rf"(?:\.?\s?{_NOUN}(?:['’]s(?= ))?)(?:[\"'”」』`*]{{0,3}})\s{{0,3}}(?:[(（【\[][^()（）【】\[\]\n]{{0,12}}[)）】\]]\s?)?"
+    r"(?:(?:我|我们|已经|已經|就|也|还|還|都|现在|現在|目前)?(?:是|为|為|係|系|叫|搜|搜索|加我|加|改成|改为|改為|换成|換成|设成|設成|"
+    r"设为|設為|"
+    r"设置成|设置为|設定為|設置為|填|写|寫)(?:了|：|:)?|"
+    r"(?:is|was|are|to|of|as|at|=)(?= )|[:：=＝]{1,2}>?|->|→|#|\||,(?=\"))?\s{0,3}[\"'“「『`（(\[【*#]{0,3}\s?",
     re.IGNORECASE,
 )
-_STRONG = re.compile(r"[:：=]|\||->|→|是|为|為")
+_STRONG = re.compile(r"[:：=#]|\||->|→|是|为|為|係|成")
 
-_DIGITS = re.compile(r"[0-9](?:[ \-]?[0-9]){3,24}(?![0-9A-Za-z])")
-_SHORT_DIGITS = re.compile(r"[0-9](?:[ \-]?[0-9]){3,7}(?![0-9A-Za-z])")
-_CODE = re.compile(r"(?=[A-Za-z\-]{0,12}[0-9])[A-Za-z0-9](?:[A-Za-z0-9\-_/]{2,38})[A-Za-z0-9](?![A-Za-z0-9])")
-_LONG_CODE = re.compile(r"(?=[A-Za-z\-]{0,8}[0-9])[A-Za-z0-9](?:[A-Za-z0-9\-_/]{6,38})[A-Za-z0-9](?![A-Za-z0-9])")
-_HANDLE = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9_.\-]{2,39}(?<![.\-])(?![A-Za-z0-9])")
-_TOKEN = re.compile(r"[!#-&(-+\--:=?-_a-~]{4,128}")  # printable ASCII but quotes, commas, semicolons and angle brackets
-_COMPANY = re.compile(r"[0-9A-Za-z]{15,20}(?![0-9A-Za-z])|[0-9]{8}(?![0-9A-Za-z])|[0-9]{2}-[0-9]{7}(?![0-9A-Za-z])")
-_PASSPORT = re.compile(r"[A-Za-z]{0,3}[ -]?[0-9]{6,9}[A-Za-z]?(?![0-9A-Za-z])")
-_PERMIT = re.compile(r"[A-Za-z]{0,3}[0-9]{6,18}[Xx]?(?![0-9A-Za-z])|[\u4e00-\u9fff]{1,3}字第?[0-9]{4,9}号?")
-_PERSONAL = re.compile(
-    r"[0-9]{6}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{3}[0-9Xx](?![0-9A-Za-z])|[0-9]{15}(?![0-9A-Za-z])|[A-Za-z]{1,2}[0-9]{6} "
-    r"?[(（][0-9Aa][)）]|[A-Za-z]{1,2}[0-9]{7,9}(?![0-9A-Za-z])"
+# Words between a word and its value, none of which ends the sentence.
+_BETWEEN_HAN = re.compile(r"[^0-9A-Za-z。！？；;!?\n@]{1,12}")
+_BETWEEN_LATIN = re.compile(r"(?:[ ,:'’\"(]{1,2}[A-Za-z][a-z'’]{0,14}){0,6}[ ,:=(\"“'.]{1,3}#?")
+_LONG_TOKEN = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Za-z])[!#-&(-+\--:=?-_a-~]{6,64}")
+_MEASURES = re.compile(
+    r"金[额額]|[时時][间間]|日期|[数數]量|[价價]|[费費]|[额額]|段|范围|範圍|率|余额|[积積]分| (?:date|time|total|amount|price|cost|"
+    r"status|of|than|for about|about|over|worth)(?![a-z])"
 )
-_PLATE = re.compile(r"(?=[A-Z \-·]{0,4}[0-9])[A-Z0-9]{1,4}[- ·]?[A-Z0-9]{2,5}(?![0-9A-Za-z])")
-_PHONE = re.compile(r"\+?[(（]?[0-9](?:[ \-()（）.]{0,2}[0-9]){6,14}(?![0-9A-Za-z])")
-_DEVICE = re.compile(r"[0-9](?:[ \-]?[0-9]){13,15}(?![0-9A-Za-z])")
-_SOCIAL = re.compile(r"[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4}(?![0-9A-Za-z])")
-_BANK = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![0-9A-Za-z])")
-_CARD = re.compile(r"[0-9](?:[ \-]?[0-9]){11,20}(?![0-9A-Za-z])")
-
-_RULES: dict[str, tuple[str, re.Pattern[str]]] = {}
-"""Name of a rule → kind and form of its value."""
-_CHINESE: dict[str, str] = {}
-_ENGLISH: dict[str, str] = {}
-"""Word → its rule. In English `~` stands for every joint of a label: "order no", `order_no`, `orderNo`, `order-no`."""
-
-
-def _spelt(words: str) -> list[str]:
-    """`order~{no,id,}` → every word that it means."""
-    out: list[str] = []
-    for word in re.findall(r"(?:[^\s{]|\{[^}]*\})+", words):
-        forms = [""]
-        for plain, choice in re.findall(r"([^{}]+)|\{([^}]*)\}", word):
-            forms = [form + option for form in forms for option in (choice.split(",") if choice else [plain])]
-        out += [form.rstrip("~") for form in forms]
-    return out
-
-
-def _rule(name: str, kind: str, form: re.Pattern[str], chinese: str = "", english: str = "") -> None:
-    _RULES[name] = (kind, form)
-    _CHINESE.update(dict.fromkeys((word for word in chinese.split() if not word.isascii()), name))
-    _ENGLISH.update(dict.fromkeys((word.lower() for word in chinese.split() if word.isascii()), name))
-    _ENGLISH.update(dict.fromkeys(_spelt(english), name))
-
-
-_rule(
-    "password",
-    "secret",
-    _TOKEN,
-    "密码 密碼 口令 密钥 密鑰 秘钥 私钥 暗号 通行码",
-    "password passwd pwd passphrase pass~word passcode secret~key secret~access~key access~key~secret access~key client~secret "
-    "app~secret appsecret "
-    "api~key apikey secret access~token auth~token refresh~token private~key token api~token aws~secret~access~key login~password "
-    "db~pass db~password credentials",
+_TOLD = re.compile(r"[:：=]|是|叫| is(?![a-z])")
+# A value and how its word may follow it.
+_BEFORE_HEAD = r"(?<![0-9A-Za-z_\-.@/])((?:[A-Z]{1,3} )?[0-9]{2,6}(?:[ \-][0-9]{2,6}){1,6}|@?[A-Za-z0-9][A-Za-z0-9_.\-]{3,39})(?<![.\-])"
+_BEFORE = re.compile(
+    _BEFORE_HEAD + r"[\"'”」』`]?(?:\s?(?:就)?(?:是|为|為|係|这个|這個|这|這|那个|那個)|"
+    r"\s?[（(]|\s(?:is|was)(?= )|, ?(?=my|our|his|her|their)|\s(?=on ))"
+    r"(?:\s?(?:on|my|the|his|her|our|their|your|an?)(?= ))?\s?(?:[a-z]{2,12} |[\u4e00-\u9fff]{1,2}){0,3}$"
 )
-_rule(
-    "one_time",
-    "secret",
-    _CODE,
-    "验证码 驗證碼 校验码 校驗碼 动态码 動態碼 短信码 安全码 安全碼 提取码 提取碼 取件码 取件碼 激活码 邀请码 兑换码 授权码 卡密 "
-    "支付密码 交易密码 取款密码 开机密码 锁屏密码 PIN码",
-    "verification~code otp one~time~{code,password,passcode} security~code cvv cvv2 cvc pin "
-    "pin~code two~factor~code {auth,authentication}~code "
-    "login~code activation~code "
-    "recovery~code backup~code sms~code license~key",
-)
-_rule(
-    "social",
-    "account",
-    _HANDLE,
-    "微信号 微信ID 微信 微訊 薇信 威信 V信 vx VX 加V 加v QQ号 QQ号码 QQ群 QQ 企鹅号 扣扣 支付宝账号 支付宝账户 支付宝 支付寶 抖音号 抖音 "
-    "快手号 小红书号 小红书 小紅書 微博 B站 知乎 "
-    "陌陌号 钉钉号 飞书号 推特 脸书 電報 电报 游戏ID 游戏账号 Steam账号 苹果账号 Apple账号",
-    "wechat~id wechat weixin wx~id qq~{number,id} qq telegram whatsapp~id twitter instagram insta snapchat discord skype line~id "
-    "steam~id apple~id alipay venmo cashapp",
-)
-_rule(
-    "account",
-    "account",
-    _HANDLE,
-    "账号 帐号 帳號 賬號 账户名 账户 帐户 帳戶 賬戶 用户名 用戶名 使用者名稱 使用者名称 登录名 登錄名 登入名 用户ID 用户id 用戶ID UID "
-    "昵称ID",
-    "user~name user~id userid login~{id,name} login uid account~name handle screen~name",
-)
-_rule(
-    "number_of_account",
-    "account",
-    _CODE,
-    "会员号 会员卡号 會員號 會員編號 会员编号 会员卡 會員卡 会员ID 学号 學號 工号 工號 员工号 员工编号 員工編號 职工号 警号 社保号 "
-    "社保卡号 社会保障号 社保 医保号 医保卡号 医保卡 医保 健保卡 "
-    "公积金账号 公积金 病历号 病歷號 病历 病案号 就诊号 就诊卡号 住院号 门诊号 客户号 客户编号 客戶編號 客戶號碼 户号 戶號 电表号 "
-    "准考证号 准考證號 考生号 驾驶证号 驾照号 駕照號碼 档案编号 车架号 发动机号 "
-    "保单号 保單號碼 保單號 保险单号 合同号 合同编号 合約編號 设备号 设备编号 序列号 序號 储值卡号 交通卡号 八达通 八達通 公交卡号 "
-    "积分卡 图书证号 借书证号 学籍号 党员编号 执业证号 资格证号 "
-    "证书编号 房产证号 不动产权证号 编制号 基金账号 证券账号 股东账号 资金账号 银行账号 銀行帳號 收款账号 银行账户 户口号 里程卡号 "
-    "常旅客号 SWIFT 宽带账号",
-    "account~{number,no,num,id} acct~{number,no,num,id,} account a/c member{ship,}~{number,no,id} customer~{number,no,id,code} "
-    "client~{number,no,id} "
-    "employee~{number,no,id} staff~{number,no,id} badge~{number,no,id} student~{number,no,id} patient~{number,no,id} mrn "
-    "medical~record~{number,no,} policy~{number,no,id} "
-    "routing~{number,no,} routing sort~code {driver,drivers,driver's}~{license,licence}~{number,no,} {license,licence}~{number,no} "
-    "nhs~{number,no} nhs national~insurance~{number,no,} ni~number "
-    "serial~{number,no} vin loyalty~{number,no,card,id} frequent~flyer~{number,no,} rewards~{number,no,id} subscriber~{number,no,id} "
-    "device~id medicare~{number,no,id,} "
-    "medicaid~{number,no,id,} insurance~{number,no,id} health~card~{number,no,} library~card~{number,no,} profile~id "
-    "contract~{number,no} case~file~{number,no,} octopus~{card,number,} "
-    "beneficiary~{number,no,id} group~number swift swift~code bic bank~account",
-)
-_rule(
-    "order",
-    "order",
-    _CODE,
-    "订单号 订单编号 訂單號碼 訂單編號 訂單號 订单ID 订单id 订单码 快递单号 快递号 快遞單號 物流单号 物流單號 运单号 運單號碼 運單號 "
-    "追踪号 追蹤號碼 追蹤號 單號 单号 发票号码 发票号 发票代码 發票號碼 發票號 "
-    "统一发票 交易号 交易单号 交易编号 交易流水号 交易編號 流水号 流水號 商户单号 商户订单号 退款单号 退货单号 预订号 预定号 預訂號 "
-    "預約編號 预约号 预约编号 确认号 確認號碼 確認號 票号 電子票號 取票号 "
-    "工单号 工单编号 工单 案件编号 案件編號 案号 参考号 參考編號 受理编号 受理号 收据号 收據編號 支付单号 包裹号 包裹單號 采购单号 "
-    "提单号 提單號碼 运单 凭证号 回执编号 申请编号 申請編號 服务单号",
-    "order~{number,no,num,id,code,ref,reference} tracking~{number,no,num,id,code} tracking invoice~{number,no,num,id} invoice "
-    "shipment~{number,no,id} waybill~{number,no,} awb booking~{number,no,id,ref,reference,code} booking confirmation~{number,no,id,code} "
-    "confirmation reservation~{number,no,id,code} "
-    "reservation transaction~{number,no,id,ref,reference} receipt~{number,no,id} receipt reference~{number,no,id,code} ref~{number,no} "
-    "ref case~{number,no,id} "
-    "ticket~{number,no,id} po~{number,no} purchase~order~{number,no,} purchase~order consignment~{number,no,} parcel~{number,no,id} "
-    "rma~{number,no,} pnr record~locator "
-    "claim~{number,no,id} package~{number,no,id} delivery~{number,no,id} trade~no out~trade~no payment~id refund~{number,no,id} "
-    "quote~{number,no}",
-)
-_rule("order_bare", "order", _LONG_CODE, "订单 訂單 快递 快遞 运单 發票 发票 包裹", "order shipment parcel package")
-_rule(
-    "company",
-    "uscc",
-    _COMPANY,
-    "统一社会信用代码 社会信用代码 统一信用代码 信用代码 統一社會信用代碼 税号 稅號 纳税人识别号 納稅人識別號 纳税识别号 組織機構代碼 "
-    "营业执照号 营业执照注册号 統一編號 统一编号 統編",
-    "uscc tax~{number,no,id} credit~code vat~{number,no,id} ein",
-)
-_rule("passport", "passport", _PASSPORT, "护照号码 护照号 护照 護照號碼 護照號 護照", "passport~{number,no,num,} passport")
-_rule(
-    "permit",
-    "permit",
-    _PERMIT,
-    "通行证号码 通行证号 通行证 通行證號碼 通行證 回乡证号 回乡证 回鄉證 回鄉卡 台胞证号 台胞证 台胞證 臺胞證 往来港澳 居住证号 居住证 "
-    "居住證 居留证号 居留证 居留證號 居留證 軍官證 军官证号 军官证 士兵证 警官证 港澳居民来往内地",
-    "permit~{number,no,} residence~permit~{number,no,} home~return~permit~{number,no,}",
-)
-_rule(
-    "identity",
-    "resident_id",
-    _PERSONAL,
-    "身份证号码 身份证号 身份证 身份證號碼 身份證號 身份證 身分證字號 身分證號 身分證 证件号码 证件号 證件號碼 公民身份号码 身份号码",
-    "id~card~{number,no,} identity~card~{number,no,} hkid hkid~{number,no,card} national~id~{number,no,} resident~id~{number,no,} "
-    "id~{number,no}",
-)
-_rule(
-    "plate",
-    "plate",
-    _PLATE,
-    "车牌号码 车牌号 车牌 車牌號碼 車牌號 車牌",
-    "{license,licence}~plate~{number,no,} plate~{number,no} number~plate registration~{plate,number}",
-)
-_rule(
-    "phone",
-    "phone",
-    _PHONE,
-    "电话 電話 手机号码 手机号 手机 手機號碼 手機號 手機 座机 座機 固话 联系方式 聯絡方式 联系电话 聯絡電話 热线 熱線 传真 傳真 分機 "
-    "致电 致電",
-    "tel telephone phone~{number,no,} mobile~{number,no,} cell~{phone,number,} fax~{number,no,} whatsapp hotline",
-)
-_rule("device", "imei", _DEVICE, "IMEI imei 串号 串號 串码", "imei meid")
-_rule("social_security", "ssn", _SOCIAL, "社会安全号 社會安全碼 社会安全号码", "ssn social~security social~security~{number,no} social")
-_rule("iban", "iban", _BANK, "", "iban")
-_rule(
-    "card",
-    "bank_card",
-    _CARD,
-    "银行卡号 银行卡 銀行卡號 銀行卡 卡号 卡號 信用卡号 信用卡 储蓄卡号 储蓄卡 借记卡 金融卡",
-    "card~{number,no,num} credit~card debit~card bank~card card",
+_BEFORE_PASSWORD = re.compile(
+    r"(?:(?:use|used|set|with|enter|type)\s([!#-&(-+\--:=?-_a-~]{4,64})\s(?:as|for)\s(?:the |my |our |your |a )?|"
+    r"(?<![!-~])([!#-&(-+\--:=?-_a-~]{4,64})\s?(?:是|就是|is)\s?(?:我|你|他|她|您|我们|the|my|our|your)?的?\s?)(?:[a-z\-]{2,10} |"
+    r"[\u4e00-\u9fff]{1,2}){0,2}$"
 )
 
-_CHINESE_WORD = re.compile(any_of(_CHINESE))
-_ENGLISH_WORD = re.compile(r"(?<![a-z0-9])" + any_of(_ENGLISH, "[ _-]?") + "(?![a-z_]|-[a-z])")
-_ENGLISH_RULE = {word.replace("~", ""): name for word, name in _ENGLISH.items()}
-_ENGLISH_HINT = re.compile(r"[a-z][a-z/]{1,39}")
+# A word is looked up by its first two characters; a text has few such pairs.
+_PAIRS: dict[str, tuple[int, ...]] = {
+    pair: tuple(sorted({len(word) for word in CHINESE if word.startswith(pair)}, reverse=True)) for pair in {word[:2] for word in CHINESE}
+}
+_PAIR = re.compile(
+    f"[{''.join(sorted({re.escape(pair[0]) for pair in _PAIRS}))}](?=[{''.join(sorted({re.escape(pair[1]) for pair in _PAIRS}))}])"
+)
+_ENGLISH_WORD = re.compile(r"(?<![a-z0-9])" + any_of(ENGLISH, "[ _-]?") + "(?![a-z_]|-[a-z])")
+_ENGLISH_RULE = {word.replace("~", ""): name for word, name in ENGLISH.items()}
+_WORDS = re.compile(r"[a-z]{1,40}")
+_FIRST = frozenset(
+    match.group() for words in (ENGLISH, _ENGLISH_RULE) for word in words for match in [_WORDS.match(word.split("~")[0])] if match
+) - {"a"}
+"""What a label may begin with, joined to its next word or not: most texts have none of them."""
+_SPACES = {code: " " for code in range(128) if not chr(code).islower()}
 _JOINT = re.compile("[ _-]")
 
 _SIGN = re.compile("[0-9A-Za-z@]")
 _RANKS = {(True, True): KEY, (True, False): CUED, (False, True): CUED, (False, False): LIKELY}
 """Whether it is a secret, whether a sign joins it to its word → the rank."""
 _UNIT = re.compile(
-    r"\s?(?:[元块塊万萬年月日天个個位人次件岁歲%％点點分米字条條份张張號号版]|小时|小時|公里|毫|美|kg|km|rmb|usd|dollars?|days?|hours?|"
-    r"items?|people|years?|minutes?|times|characters|digits|\.[0-9])",
+    r"\s?(?:[元块塊万萬股笔筆度亿億克吨秒周集期年月日天个個位人次件岁歲%％点點分米字条條份张張號号版]|小时|小時|公里|毫|美|kg|km|rmb|"
+    r"usd|dollars?|days?|hours?|"
+    r"items?|people|years?|minutes?|times|characters|chars|digits|points|votes|euros?|yen|pounds|followers|\.[0-9])",
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:0?[1-9]|1[0-2]))?(?:-[0-9]{1,2})?")
@@ -236,56 +98,284 @@ _MASKED = re.compile(
 _IDENTIFIER = re.compile(r"[a-z_./\-]{1,128}$")
 _OF_PEOPLE = re.compile(r"[Pp](?:ass|wd)|PASS|PWD|密码|密碼|口令|暗号|通行码|[Ll]ogin")
 _WORD = re.compile(r"[A-Za-z][a-z]{0,127}[.:!?]?$")
-_DIGITS_ONLY = re.compile(r"[0-9]{1,128}$")
 
 
-def cued(text: str, lower: str) -> list[Report]:
-    """Reports of values that their words explain; `lower` is the text in lower case, of the same length."""
+_MANY = re.compile(r" (?!is |was |has |this |does )[a-z]{2,14}s(?![a-z])")
+_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:[-/.]?(?:0?[1-9]|1[0-2])(?:[-/.]?(?:0?[1-9]|[12][0-9]|3[01]))?)?")
+_VERSION = re.compile(r"[vV]?[0-9]{1,5}(?:\.[0-9]{1,5}){1,3}")
+_STANDARD = re.compile(
+    r"(?:SHA|MD|RFC|ISO|GB|UTF|AES|RSA|HTTPS?|ECMA|CVE|GPT|IEEE|COVID|USB|x86|arm|amd|utf|sha|md|Python|Java|Win)[-/T]{0,2}[0-9]"
+)
+_VAGUE = frozenset(("pass", "secret", "token", "credentials"))
+_NUMBERED = frozenset(("number_of_account", "order", "booking", "order_bare", "company", "permit", "passport"))
+_REACHING = _NUMBERED | {"one_time", "social", "account", "plate", "vehicle", "password", "phone", "social_security"}
+"""Rules whose value may stand some words away."""
+_CURRENCIES = frozenset("$€£¥￥")
+_COMMON = frozenset(("id", "code"))
+_OWNED = re.compile(r"(?<![a-z])(?:my|your|his|her|their|under|enter|reset|2fa|the) $", re.IGNORECASE)
+_TURN = re.compile(r"[是为為係这這那（(,]|is |was |on |as |for ")
+_DIGIT_OR_AT = re.compile("[0-9@]")
+_MARK = re.compile("[0-9_@]")
+_LETTERS = re.compile("[a-z]{4}")
+_SHORT_CODE = re.compile(r"[0-9]{4,8}(?![0-9A-Za-z])")
+_STRONG_TOKEN = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Z!#$%^&*_@])(?=[^\s]{0,40}[a-z])[!#-&(-+\--:=?-_a-~]{6,64}")
+_TOLD_END = re.compile(r"(?:[:：=是为為]| is| was)[ \"“'(]{0,3}$")
+_OF_WHAT = re.compile(r"[a-z]{3,16}[ _-]$")
+_OF_THINGS = re.compile(
+    r"[型批货貨楼樓层層房章页頁图圖表行期届屆题題区區步级級位]$|版本|产品|產品|商品|门牌|門牌|航班|列车|列車|车次|車次|股票|邮政|"
+    r"郵政|课程|課程|标准|標準|错误|錯誤|端口|频道|頻道|彩票|开奖|"
+    r"開獎|条形|條形|零件|字符|规格|規格|(?:model|part|room|version|build|page|flight|issue|line|port|phone|large|total|huge|small|"
+    r"big|the|a|any|"
+    r"atomic|prime|random|lucky|winning|product|item|chapter|section|bus|train|apartment|house|street|street|isbn|catalog|article|"
+    r"sku|lot|batch|"
+    r"error|record|average|maximum|minimum|vast|great|good|same|whole|house|gate|seat|platform|channel|this|that|another|every|each|"
+    r"of|in|and|or)[ _-]$"
+)
+_OF_TRADE = re.compile(
+    r"[单單案票订訂预預报報]|交易|申请|申請|物流|参考|參考|确认|確認|受理|查询|查詢|回执|包裹|快递|快遞|理赔|理賠|"
+    r"order|track|invoice|ticket|claim|booking|case|refer|confirm|shipment|transaction|receipt|request|application|payment|deliver|"
+    r"parcel|return"
+)
+_NAMED = frozenset(("social", "account"))
+
+
+def cued(text: str, lower: str, known: Mapping[int, str]) -> list[Report]:
+    """Reports of values that their words explain; `lower` is the text in lower case, of the same length.
+
+    `known` says where others have found what kind: a word before it has nothing to add.
+    """
     out: list[Report] = []
-    for match in _CHINESE_WORD.finditer(text):
-        _follow(text, match.start(), match.end(), _CHINESE[match.group()], out)
+    if not text.isascii():
+        done = 0
+        for hint in _PAIR.finditer(text):
+            start = hint.start()
+            lengths = _PAIRS.get(text[start : start + 2])
+            if lengths is None or start < done:
+                continue
+            for length in lengths:
+                rule = CHINESE.get(text[start : start + length])
+                if rule is not None:
+                    done = start + length
+                    if not _is_known(known, done, rule):
+                        _follow(text, start, done, rule, out)
+                    break
+    hits = _FIRST.intersection(lower.translate(_SPACES).split() if lower.isascii() else _WORDS.findall(lower))
+    places = []
+    if "a/c" in lower:
+        places.append(lower.index("a/c"))
+    elif not hits:
+        return out
+    for hit in hits:
+        place = lower.find(hit)
+        while place >= 0:
+            places.append(place)
+            place = lower.find(hit, place + 1)
     done = 0
-    for hint in _ENGLISH_HINT.finditer(lower):
-        start = hint.start()
+    for start in sorted(places):
         if start < done:
             continue
         word = _ENGLISH_WORD.match(lower, start)
         if word is not None:
             done = word.end()
-            _follow(text, start, done, _ENGLISH_RULE[_JOINT.sub("", word.group())], out)
+            rule = _ENGLISH_RULE[_JOINT.sub("", word.group())]
+            if not _is_known(known, done, rule):
+                _follow(text, start, done, rule, out)
     return out
 
 
+def _is_known(known: Mapping[int, str], end: int, rule: str) -> bool:
+    """Whether a value of the rule's kind has been found right behind the word, or behind one or two signs."""
+    kind = RULES[rule][0]
+    return known.get(end) == kind or known.get(end + 1) == kind or known.get(end + 2) == kind
+
+
 def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> None:
-    kind, form = _RULES[name]
-    if _SIGN.search(text, end, end + 24) is None and name != "one_time":
-        return
+    kind = RULES[name][0]
+    if text[start:end].lower() in _COMMON:
+        owned = _OWNED.search(text, max(0, start - 12), start) is not None or "一" <= text[start - 1 : start] <= "鿿"
+        if not owned:
+            return
+    if name == "prefixed" or (kind == "order" and text[end : end + 2].strip("-_#")[:1].isdigit()):
+        match = PREFIXED.match(text, end) if text[start:end].isupper() else None
+        if match is not None and sum(map(str.isdigit, match.group())) >= (4 if match.group()[0] in "-_#" else 5):
+            out.append((start, match.end(), kind, 0, CUED))
+            return
+        if name == "prefixed":
+            return
     if name == "one_time":
         spoken = _SPOKEN_CODE.search(text, max(0, start - 32), start)
         if spoken is not None:
             out.append((*spoken.span(1), "secret", 0, CUED))
+    if text[start:end] == "line":
+        return  # a line of a file; the messenger is "LINE"
+    if name == "generic":
+        _generic(text, start, end, out)
+        return
+    if _SIGN.search(text, end, end + 24) is not None and (
+        _directly(text, start, end, name, out) or (name in _REACHING and _farther(text, start, end, name, out))
+    ):
+        return
+    if name == "card":
+        _generic(text, start, end, out)
+    elif name in _REACHING and name != "one_time":
+        _before(text, start, name, out)
+
+
+def _directly(text: str, start: int, end: int, name: str, out: list[Report]) -> bool:
+    kind, form = RULES[name]
     link = _LINK.match(text, end)
     begin = link.end() if link is not None else end
     joint = text[end:begin]
-    match = form.match(text, begin)
+    match = (CODE if "#" in joint and name == "order_bare" else form).match(text, begin)
     if match is None:
-        return
+        return False
     value, stop = match.group(), match.end()
     if name in ("password", "social", "account"):
         stripped = value.rstrip(".,:?)]}") if name == "password" else value
         if len(stripped) >= 3:
             value, stop = stripped, begin + len(stripped)
     strong = _STRONG.search(joint) is not None
-    if not _plausible(text, name, start, value, stop, strong, joint):
-        return
+    if not _plausible(text, name, (start, end), value, stop, strong, joint):
+        return False
     out.append((begin, stop, kind, 0, _RANKS[kind == "secret", strong]))
+    return True
 
 
-def _plausible(text: str, name: str, start: int, value: str, stop: int, strong: bool, joint: str) -> bool:
+def _generic(text: str, start: int, end: int, out: list[Report]) -> None:
+    """A number of something that the table doesn't know: whose, or of what, the word before says roughly."""
+    link = _LINK.match(text, end)
+    begin = link.end() if link is not None else end
+    match = CODE.match(text, begin)
+    if match is None:
+        return
+    value, stop = match.group(), match.end()
+    low = max(0, start - 24)
+    if low:
+        while low < start and text[low].isascii() and text[low].isalnum():
+            low += 1
+    before = text[low:start].lower()
+    named = _OF_WHAT.search(before)
+    latin = text[end - 1].isascii()
+    if (latin and named is None) or _OF_THINGS.search(before) is not None:
+        return
+    digits = sum(map(str.isdigit, value))
+    coded = value.upper() == value and any(map(str.isupper, value)) and digits >= 4
+    # "编号" alone says nothing, so a row of digits behind it says no more.
+    told = latin or "一" <= before[-1:] <= "鿿" or text[start:end] in ("工牌", "工牌号", "宽带", "寬頻", "会员", "會員")
+    if not (coded or (told and digits >= (6 if value.isdigit() else 7))) or _DATE.fullmatch(value) or _UNIT.match(text, stop):
+        return
+    if _STANDARD.match(value) is None and _MANY.match(text, stop) is None:
+        out.append((begin, stop, "order" if _OF_TRADE.search(before + text[start:end].lower()) else "account", 0, GUESSED))
+
+
+def _farther(text: str, start: int, end: int, name: str, out: list[Report]) -> bool:
+    """A value behind some words more: it must look like nothing but a number or a code."""
+    kind, form = RULES[name]
+    latin = text[end - 1].isascii()
+    between = _BETWEEN_LATIN.match(text, end) if latin else _BETWEEN_HAN.match(text, end)
+    if between is None:
+        return False
+    begin = between.end()
+    if name == "one_time":
+        code = _SHORT_CODE.match(text, begin)
+        if code is not None and _TOLD.search(between.group()) is not None and _UNIT.match(text, code.end()) is None:
+            out.append((begin, code.end(), kind, 0, CUED))
+            return True
+        return False
+    if name == "password":
+        if "是" in between.group() and (code := _SHORT_CODE.match(text, begin)) is not None and _UNIT.match(text, code.end()) is None:
+            out.append((begin, code.end(), kind, 0, CUED))
+            return True
+        aside = between.group() in (", ", " (", ": ") and _STRONG_TOKEN.match(text, begin) is not None
+        if aside or not latin or " is" in between.group() or " was" in between.group() or " to" in between.group():
+            token = _LONG_TOKEN.match(text, begin)
+            if token is not None and not _MASKED.match(token.group()) and _OF_PEOPLE.match(text, start):
+                out.append((begin, begin + len(token.group().rstrip(".,:?)]}")), kind, 0, CUED))
+                return True
+        return False
+    if name == "social_security" and end - start == 6:
+        return False  # "social" alone is a word of every day
+    if _MEASURES.search(between.group()) is not None:
+        return False
+    if name in _NAMED and text[begin : begin + 1] != "@":
+        told = _TOLD.search(between.group()) is not None
+        match = form.match(text, begin)
+        if told and match is not None and "_" in match.group():
+            out.append((begin, match.end(), kind, 0, GUESSED))
+            return True
+        form = CODE
+    match = form.match(text, begin)
+    if match is None or not _certain(text, name, match.group(), begin, match.end()):
+        return False
+    out.append((begin, match.end(), kind, 0, GUESSED))
+    return True
+
+
+def _before(text: str, start: int, name: str, out: list[Report]) -> None:
+    """A value of which the sentence says afterwards what it is."""
+    low = max(0, start - 72)
+    if _TURN.search(text, max(0, start - 24), start) is None or _DIGIT_OR_AT.search(text, low, start) is None:
+        return
+    if name == "password":
+        spoken = _BEFORE_PASSWORD.search(text, low, start)
+        if spoken is not None:
+            group = 1 if spoken[1] is not None else 2
+            if any(map(str.isdigit, spoken[group])) and _OF_PEOPLE.match(text, start):
+                out.append((*spoken.span(group), "secret", 0, CUED))
+        return
+    named = _BEFORE.search(text, low, start)
+    if named is None:
+        return
+    begin, stop = named.span(1)
+    kind, form = RULES[name]
+    value = named[1]
+    if _STANDARD.match(value) is not None:
+        return
+    if name in _NAMED:
+        fits = value[0] == "@" or (" on " not in text[stop:start] and any(map(str.isdigit, value)) and len(value) >= 5)
+    else:
+        fits = form.fullmatch(value) is not None
+    if fits and (value[0] == "@" or _certain(text, name, value, begin, stop)):
+        out.append((begin, stop, kind, 0, GUESSED))
+
+
+def _certain(text: str, name: str, value: str, begin: int, stop: int) -> bool:
+    """Whether a value is a number or a code by itself: no amount, no date, no version, no model."""
+    digits = sum(map(str.isdigit, value))
+    if name == "booking" and len(value) == 6 and value.isupper() and digits:
+        return True
+    if name in ("plate", "vehicle"):
+        return digits >= 1 and any(map(str.isupper, value)) and len(value) >= 5 and value.upper() == value
+    if value[0] == "@":
+        return True
+    if _STANDARD.match(value) is not None:
+        return False
+    if _DATE.fullmatch(value) or _VERSION.fullmatch(value) or _UNIT.match(text, stop) or text[begin - 1 : begin] in _CURRENCIES:
+        return False
+    if name in ("phone", "social_security"):
+        return digits >= 7
+    if value.isdigit():
+        told = _TOLD_END.search(text, max(0, begin - 6), begin) is not None and name != "order_bare"
+        return digits >= (8 if name == "order_bare" else 5 if told else 6) and _MANY.match(text, stop) is None
+    letters = any(map(str.isupper, value))
+    if letters and not any(map(str.islower, value)):
+        return digits >= 3 and len(value) >= (7 if name == "order_bare" else 5)
+    return digits >= (10 if name == "order_bare" else 6)
+
+
+def _plausible(text: str, name: str, word: tuple[int, int], value: str, stop: int, strong: bool, joint: str) -> bool:
     """Whether the value is one, and not the next word, an amount or a year of the sentence."""
-    marked = any(sign.isdigit() or sign in "_@" for sign in value)
+    start, end = word
     if name in ("password", "social", "account"):
-        if value.lower() in _NOTHING or _MASKED.match(value) or (name == "password" and text[stop : stop + 1] == "("):
+        marked = _MARK.search(value) is not None
+        if value.lower() in _NOTHING or _MASKED.match(value):
+            return False
+        if text[stop : stop + 1] == "(" if name == "password" else _VERSION.fullmatch(value) is not None:
+            return False
+        label = text[start:end]
+        if label in ("Line", "LINE") and (value.isdigit() or not strong):
+            return False
+        if not marked and (label.lower() in _VAGUE or "|" in joint or joint.count("\n") > 1):
             return False
         if not strong:
             mine = "is" in joint and text[max(0, start - 12) : start].lower().rstrip().endswith(("my", "the new", "new", "your"))
@@ -297,17 +387,29 @@ def _plausible(text: str, name: str, start: int, value: str, stop: int, strong: 
             return False  # "token: upstream_timeout" explains a field
         if name != "password" and not marked and _WORD.match(value) and text[stop : stop + 2].strip()[:1].isalpha():
             return False  # a sentence goes on
-        return not (_DIGITS_ONLY.match(value) and _UNIT.match(text, stop)) and not (len(value) < 4 and not strong)
-    if name in ("number_of_account", "order", "order_bare", "one_time"):
+        return not (not any(map(str.isalpha, value)) and _UNIT.match(text, stop)) and not (len(value) < 4 and not strong)
+    if name in ("number_of_account", "order", "booking", "order_bare", "one_time"):
         if _UNIT.match(text, stop) and (value.isdigit() or not strong or _YEAR.match(value)):
             return False
+        strong = strong or "is" in joint or "'s" in joint or "’s" in joint
+        if name == "one_time" and value.isdigit() and text[start:end].lower() != "code":
+            return _UNIT.match(text, stop) is None
         if not strong and (len(value) < 5 or _YEAR.fullmatch(value)):
             return False
-        if value.isupper() and not value.isdigit() and 5 <= len(value) <= 8 and name == "order":
-            return True  # the locators of airlines and hotels have few digits
+        if value.isupper() and not value.isdigit() and 5 <= len(value) <= 8 and name in ("order", "booking"):
+            # The locators of airlines and hotels have few digits or none.
+            return any(map(str.isdigit, value)) or (strong and text[start : start + 4].islower()) or text[start : start + 3] == "PNR"
+        if name == "order_bare" and _LETTERS.search(value) is not None:
+            return False
+        if name == "order_bare" and not strong and _DATE.fullmatch(value):
+            return False
         if strong and _YEAR.fullmatch(value) and len(value) > 4:
             return False
-        return sum(sign.isdigit() for sign in value) >= (2 if strong else 3)
-    if name in ("plate", "company", "passport", "permit"):
+        return sum(map(str.isdigit, value)) >= (2 if strong else 3)
+    if name == "vehicle":
+        return True
+    if name == "plate":
+        return value.upper() == value and any(map(str.isalpha, value)) and not _DATE.fullmatch(value) and (strong or len(value) >= 5)
+    if name in ("company", "passport", "permit"):
         return strong or len(value) >= 6
     return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from lizi.text.found import CUED, KEY, Report
+from lizi.text.tries import any_of
 
 __all__ = ["LONGEST_KEY", "keys"]
 
@@ -66,14 +67,37 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         ),
         ("oapi.dingtalk.com/robot/send?access_token=", r"oapi\.dingtalk\.com/robot/send\?access_token=[0-9a-f]{32,64}"),
         ("qyapi.weixin.qq.com/cgi-bin/webhook/send?key=", r"qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key=[0-9a-fA-F\-]{32,36}"),
+        (
+            "sbp_ sb_secret_ rnd_ PMAK- nfp_ vck_ phc_ phx_ dp.pt. pul- xkeysib- sq0atp- sq0csp- fm2_ tfp_ rdme_ "
+            "AGE-SECRET-KEY- ops_ patp_ "
+            "cfut_ lsv2_ bce-v3/ALTAK- CCIPAT_ tskey- access_token$production$ rpa_ wandb_v1_",
+            _EDGE
+            + r"(?:sbp_|sb_secret_|rnd_|PMAK-|nfp_|vck_|ph[cx]_|dp\.pt\.|pul-|xkeysib-|sq0(?:atp|csp)-|fm2_|tfp_|rdme_|"
+            r"AGE-SECRET-KEY-|ops_|patp_|"
+            r"cfut_|lsv2_|bce-v3/ALTAK-|CCIPAT_|tskey-|access_token\$production\$|rpa_|wandb_v1_)[A-Za-z0-9_\-/+=$.]{20,512}",
+        ),
+        ("re_", _EDGE + r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,40}" + _END),  # Resend
+        ("pat", _EDGE + r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}" + _END),  # Airtable
+        ("SEC", _EDGE + r"SEC[0-9a-f]{64}" + _END),  # DingTalk
+        ("EAA", _EDGE + r"EAA[A-Za-z0-9]{40,300}"),
+        ("ATBB", _EDGE + r"ATBB[A-Za-z0-9]{24,40}" + _END),
+        ("v1.0-", _EDGE + r"v1\.0-[0-9a-f]{16,64}-?[0-9a-f]{0,160}" + _END),
         # A signed token; of a long one only the beginning may be seen here
         ("eyJ", _EDGE + r"eyJ(?:[A-Za-z0-9_\-]{8,4096}\.[A-Za-z0-9_\-]{8,8192}(?:\.[A-Za-z0-9_\-]{4,2048}){0,3}|[A-Za-z0-9_\-]{100,4096})"),
         ("AccountKey= SharedAccessKey= sig=", r"(?:(?<=AccountKey=)|(?<=SharedAccessKey=)|(?<=[?&]sig=))[A-Za-z0-9+/%]{30,128}={0,2}"),
     )
 )
+_OF_LITERAL = {literal: form for literals, form in _FORMS for literal in literals}
+_LITERAL = re.compile(any_of(_OF_LITERAL))
 _BLOCK = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _BLOCK_END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _CONNECTION = re.compile(r"(?<=://)([^\s:/@\"'<>，。、]{0,64}):([^\s/\"'<>，。、]{1,128}|[^\s\"'<>，。、]{1,128})@(?=[A-Za-z0-9\[.$\-{])")
+_USER_PASSWORD = re.compile(r"(?<![A-Za-z0-9-])(?:-u|--user)[ =][\"']?[^\s:\"']{1,64}:([^\s\"']{3,128})")
+_PASSWORD_OPTION = re.compile(
+    r"(?:sshpass -p ?|mysql [^\n]{0,80}-p(?! )|redis-cli [^\n]{0,80}-a |--(?:password|passwd|pass|token|api-key|secret)[ "
+    r"=])[\"']?([^\s\"'$<{]{4,128})"
+)
+_OF_HEX = re.compile(r"(?<![0-9A-Za-z.])[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![0-9A-Za-z.])")  # Zhipu
 _BEARER = re.compile(r"(?:bearer|basic|token)\s{1,3}(?=[A-Za-z0-9_\-.=+/~]{0,40}[0-9=_\-.])([A-Za-z0-9_\-.=+/~]{16,4096})", re.IGNORECASE)
 # What every key has: sixteen signs in a row. Only these runs are searched for the literals.
 _RUN = re.compile(r"[A-Za-z0-9_\-./:=?&+%]{16,4096}")
@@ -84,11 +108,10 @@ def keys(text: str, lower: str) -> list[Report]:
     out: list[Report] = []
     runs = " ".join(_RUN.findall(text))
     if runs:
-        for literals, form in _FORMS:
-            for literal in literals:
-                if literal in runs:
-                    out += [(*match.span(), "secret", 0, KEY) for match in form.finditer(text)]
-                    break
+        for form in {_OF_LITERAL[literal]: None for literal in _LITERAL.findall(runs)}:
+            out += [(*match.span(), "secret", 0, KEY) for match in form.finditer(text)]
+        if "." in runs:
+            out += [(*match.span(), "secret", 0, KEY) for match in _OF_HEX.finditer(text)]
         if "bearer " in lower or "basic " in lower or "token " in lower:
             out += [(*match.span(1), "secret", 0, CUED) for match in _BEARER.finditer(text)]
     if "-----BEGIN " in text:
@@ -99,4 +122,6 @@ def keys(text: str, lower: str) -> list[Report]:
             out.append((match.start(), end, "secret", 0, KEY))
     if "://" in text and "@" in text:
         out += [(*match.span(2), "secret", 0, KEY) for match in _CONNECTION.finditer(text)]
+    if " -" in text:
+        out += [(*match.span(1), "secret", 0, KEY) for form in (_USER_PASSWORD, _PASSWORD_OPTION) for match in form.finditer(text)]
     return out

@@ -15,16 +15,24 @@ from lizi.text.found import CERTAIN, CUED, LIKELY, Report
 __all__ = ["ibans", "plates", "tokens"]
 
 _PLATE = re.compile(
-    r"(?:[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航][A-HJ-NP-Za-hj-np-z]|WJ "
-    r"?[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼])"
+    r"(?:[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航][A-HJ-NP-Za-hj-np-z]|"
+    r"军[A-Z](?=[·•.]?[0-9]{5})|WJ "
+    r"?[·•.]?[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼])"
     r"[·•.\- ]?(?:"
     r"[A-HJ-NP-Za-hj-np-z0-9]{4}[A-HJ-NP-Za-hj-np-z0-9挂掛学學警港澳领領使试試超](?:(?<=[0-9]{5})[DFABCEGHJKdfabceghjk]|"
     r"(?<=[DFABCEGHJKdfabceghjk][0-9A-HJ-NP-Za-hj-np-z][0-9]{3})[0-9])?"
     r")(?![0-9A-Za-z])"
 )
-_PLATE_HINT = re.compile(r"[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航][A-Za-z]|WJ")
+_PLATE_HINT = re.compile(
+    r"[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航军W](?=[A-Za-z0-9·•])"
+)
+_EMBASSY = re.compile(r"(?<![0-9])[0-9]{6}使")
+# Embassies of both styles, armed police with the number of a corps, and a dot before the letter.
+_PLATE_RARE = re.compile(
+    r"使[·• ]?[0-9]{6}(?![0-9A-Za-z])|WJ ?[·•]?[0-9]{2}[·•\- ]?[0-9A-Z]{5}(?![0-9A-Za-z])|"
+    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][·•][A-HJ-NP-Z][·• ]?[A-HJ-NP-Z0-9]{5,6}(?![0-9A-Za-z])"
+)
 _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?![0-9A-Za-z])")
-_IBAN_HINT = re.compile(r"[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}")
 
 _HEAD = re.compile(r"[A-Za-z0-9]{1,34}$")
 _TAIL = re.compile(r"[A-Za-z0-9]{0,34}")
@@ -36,15 +44,16 @@ _PASSPORT = re.compile(r"(?:[EGDSPKHMTLNRXC][0-9]{7,8}|E[A-HJ-NP-Z][0-9]{7}|[A-Z
 _PERMIT = re.compile(r"(?:[HMCW][0-9]{8}(?:[0-9]{2})?|C[A-HJ-NP-Z][0-9]{7}|[TLD][0-9]{8,10})$")
 _PARCEL = re.compile(
     r"(?:SF[0-9]{12,13}|1Z[0-9A-Z]{16}|(?:YT|ZT|ST|JT|DPK|JDVA|JDV|JDK|JD|JDX|YD|TT|HT|ANE|UC|LP|CNG|CNSH)[0-9]{10,15}|"
-    r"[A-Z]{2}[0-9]{9}[A-Z]{2})$"
+    r"TBA[0-9]{12}|1LS[0-9A-Z]{9,15}|C[0-9]{14}|[A-Z]{2}[0-9]{9}[A-Z]{2})$"
 )
+_UPS_SPACED = re.compile(r"(?<![0-9A-Za-z])1Z(?: ?[0-9A-Z]){16}(?![0-9A-Za-z])")
 _POSTAL = re.compile(r"[A-Z]{2}[0-9]{9}[A-Z]{2}$")
 _INSURANCE = re.compile(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]$")  # the United Kingdom's national insurance number
 _INSURANCE_SPACED = re.compile(r"(?<![0-9A-Za-z])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] [0-9]{2} [0-9]{2} [0-9]{2} [A-D](?![0-9A-Za-z])")
 
 _ID_CUE = re.compile(r"身份|身分|证件|證件|hkid|id card|identity|id no|id number|resident|居留|居民")
 _PASSPORT_CUE = re.compile(r"护照|護照|passport|证件|證件|travel document")
-_PERMIT_CUE = re.compile(r"通行[证證]|回[乡鄉][证證]|往来|往來|台胞|臺胞|港澳|permit|[证證]件|居住[证證]|居留[证證]")
+_PERMIT_CUE = re.compile(r"(?<![a-z])eep(?![a-z])|通行[证證]|回[乡鄉][证證]|往来|往來|台胞|臺胞|港澳|permit|[证證]件|居住[证證]|居留[证證]")
 _COMPANY_CUE = re.compile(r"信用代[码碼]|[税稅][号號]|纳税|納稅|统一社会|統一社會|uscc|credit code|tax|开票")
 _TRADE_CUE = re.compile(r"[单單][号號]|快[递遞]|物流|运[单單]|包裹|parcel|tracking|shipment|waybill|awb")
 
@@ -56,18 +65,24 @@ def _near(cue: re.Pattern[str], text: str, start: int, end: int) -> bool:
 def plates(text: str) -> list[Report]:
     """Chinese vehicle plates, six and seven places after the province, with police, trailer and border forms."""
     out: list[Report] = []
+    if text.isascii() and "WJ" not in text:
+        return out
     for hint in _PLATE_HINT.finditer(text):
-        match = _PLATE.match(text, hint.start())
-        if match is not None and sum(one.isdigit() for one in match.group()) >= 2:
+        match = _PLATE.match(text, hint.start()) or _PLATE_RARE.match(text, hint.start())
+        if match is not None and sum(map(str.isdigit, match.group())) >= 2:
             out.append((match.start(), match.end(), "plate", 0, CERTAIN))
+    if "使" in text:
+        out += [(match.start(), match.end(), "plate", 0, CERTAIN) for match in _EMBASSY.finditer(text)]
     return out
 
 
-def ibans(text: str) -> list[Report]:
-    """Account numbers of ISO 13616, in groups of four or whole."""
+def ibans(text: str, groups: list[tuple[int, int]]) -> list[Report]:
+    """Account numbers of ISO 13616, in groups of four or whole; `groups` are the text's digit groups."""
     out: list[Report] = []
-    for hint in _IBAN_HINT.finditer(text):
-        match = _IBAN.match(text, hint.start())
+    for begin, close in groups:
+        if close - begin < 2 or not text[begin - 2 : begin].isupper():
+            continue
+        match = _IBAN.match(text, begin - 2) if begin >= 2 else None
         if match is None:
             continue
         start, end = match.span()
@@ -86,6 +101,10 @@ def tokens(text: str, groups: list[tuple[int, int]]) -> list[Report]:
     out: list[Report] = []
     done = 0
     for start, end in groups:
+        if end - start == 2 and text[start - 1 : start] == " ":
+            spaced = _INSURANCE_SPACED.match(text, max(0, start - 3))
+            if spaced is not None:
+                out.append((*spaced.span(), "account", 0, LIKELY))
         if end - start < 5 or start < done:
             continue
         before, after = text[start - 1 : start], text[end : end + 1]
@@ -101,8 +120,8 @@ def tokens(text: str, groups: list[tuple[int, int]]) -> list[Report]:
         found = _token(text, begin, stop, text[begin:stop].upper())
         if found is not None:
             out.append(found)
-    if "NI" in text or " " in text:
-        out += [(match.start(), match.end(), "account", 0, LIKELY) for match in _INSURANCE_SPACED.finditer(text)]
+    if "1Z " in text:
+        out += [(match.start(), match.end(), "order", 0, CERTAIN) for match in _UPS_SPACED.finditer(text)]
     return out
 
 

@@ -25,11 +25,18 @@ _CARD_CUE = re.compile(r"卡|银行|銀行|账[户号]|帐[户号]|[帳賬][戶�
 _PHONE_CUE = re.compile(
     r"电话|電話|手机|手機|座机|座機|固话|联系|聯[絡繫系]|致电|致電|拨打|撥打|热线|熱線|传真|傳真|号码|號碼|來電|来电|微信|短信|简讯|簡訊|"
     r"聯絡|分機|"
-    r"tel|phone|call|mobile|cell|fax|text|whatsapp|dial|reach|ring|contact|sms|hotline|☎|📞|📱"
+    r"手提|专线|專線|免付費|市話|tel|phone|call|mobile|cell|fax|text|whatsapp|dial|reach|ring|contact|landline|sms|hotline|☎|📞|📱"
+)
+_DIALLED = re.compile(r"(?:打|拨|撥|搵我|打俾我|找我|值班室|前台|物业|物業|管理處|總機|总机|总台)[ :：，「给給]{0,2}$")
+_OWN_NUMBER = re.compile(
+    r"(?:(?<![a-z])(?:my|his|her|our|their|whose|[a-z]{2,12}'s) (?:(?:new|old|own|work|home|direct|other|personal) ){0,2}number|(?:^|"
+    r"[.:;!?\n] ?)(?:the )?number)"
+    r"(?:'s| is| was|:)?:? ?[(（]?$",
+    re.IGNORECASE,
 )
 _ID_CUE = re.compile(r"身份|身分|证件|證件|公民|id card|id no|id number|identity|national id|resident id")
 _IMEI_CUE = re.compile(r"imei|meid|串[号號码碼]|[设設][备備][号號识識标標]|手机识别|serial")
-_SSN_CUE = re.compile(r"ssn|social sec|社会安全|社會安全")
+_SSN_CUE = re.compile(r"ssn|social(?! (?:media|network|life|club))|itin|taxpayer|社会安全|社會安全")
 _NOT_A_CARD = re.compile(
     r"[订訂][单單]|[单單][号號]|流水|交易|快[递遞]|物流|运单|編號|编号|order|track|invoice|transaction|reference|isbn|条码|條碼"
 )
@@ -51,6 +58,7 @@ _AFTER_PHONE = re.compile(r"\s?(?:转|轉|分机|分機|內線|内线|ext\.?|ext
 _LOOSE_X = re.compile(r"[ -]?[Xx](?![0-9A-Za-z])")
 _AMOUNT = re.compile(r"\.[0-9]{1,2}(?![0-9.])")
 _CUE_LETTERS = frozenset(listed("tel phone mobile cell fax call qq wx vx id no card imei ssn sn dh sj sfz hp ph mob whatsapp"))
+_MARKET = re.compile(r"[0-9]{3}-[0-9]{7}-[0-9]{7}(?![0-9A-Za-z-])")  # the largest shop's orders
 _WORD_BEFORE = re.compile(r"[A-Za-z]{1,10}$")
 
 
@@ -73,8 +81,18 @@ def numbers(text: str, groups: list[tuple[int, int]]) -> list[Report]:
         start, end = groups[index]
         if start < done:
             continue
-        alone = index + 1 == count or text[end : groups[index + 1][0]] not in _JOINTS
-        if (alone and end - start < 7) or end - start > _LONGEST or not _may_begin(text, groups, index):
+        if 20 <= end - start <= 22 and text[start : start + 2] in ("92", "93", "94", "95"):
+            out.append((start, end, "order", 0, LIKELY))  # a parcel of the United States' post
+            done = end
+            continue
+        if end - start == 3 and index + 2 < count and text[start - 1 : start] != "-" and _MARKET.match(text, start):
+            done = groups[index + 2][1]
+            out.append((start, done, "order", 0, CERTAIN))
+            continue
+        size = end - start
+        if size < 7 and (index + 1 == count or groups[index + 1][0] - end > 3 or text[end : groups[index + 1][0]] not in _JOINTS):
+            continue
+        if size > _LONGEST or not _may_begin(text, groups, index):
             continue
         found = _longest(text, groups, index)
         if found is not None:
@@ -148,7 +166,8 @@ def _classify(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
         return phone
     if length == 9 and shape in ((3, 2, 4), (9,)) and social_security(digits):
         dashed = shape == (3, 2, 4) and text[start + 3] == "-"
-        if dashed or _cued(_SSN_CUE, text, start, end, 24):
+        named = dashed or _cued(_SSN_CUE, text, start, end, 32)
+        if named or (text[end : end + 1] == " " and _SSN_CUE.search(text[end : end + 32].lower()) is not None):
             return start, end, "ssn", 0, CERTAIN if dashed else CUED
     if length == 15 and whole and resident_id_15(digits) and _cued(_ID_CUE, text, start, end):
         return start, end, "resident_id", 0, CUED
@@ -194,7 +213,8 @@ def _opened(text: str, start: int) -> tuple[int, bool]:
     if text[start - 1 : start] in ("(", "（"):
         start -= 1
     plus = text[start - 1 : start] == "+"
-    return start - plus, plus
+    start -= plus
+    return start - (plus and text[start - 1 : start] in ("(", "（")), plus
 
 
 def _phone(text: str, start: int, end: int, digits: str, shape: tuple[int, ...]) -> Report | None:
@@ -202,9 +222,9 @@ def _phone(text: str, start: int, end: int, digits: str, shape: tuple[int, ...])
     national = _national(text, start, end, digits, shape, plus)
     if national is None:
         return None
-    bracket = begin < start - plus
+    bracket = text[begin] in "(（"
     if bracket and text.find(")", start, end) < 0 and text.find("）", start, end) < 0:
-        begin = start - plus  # the bracket opens around the whole number, not around its area
+        begin += 1  # the bracket opens around the whole number, not around its area
     extension = _AFTER_PHONE.match(text, end)
     if (extension is not None and shape != (11,)) or (extension is not None and extension.group().lstrip()[0] not in "-x#"):
         end = extension.end()
@@ -220,6 +240,8 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
         # In one piece only where the country's number leaves no doubt.
         whole = digits[2:5] in ("861", "852", "853", "886")
         return LIKELY if whole or 2 <= shape[0] <= 5 else None
+    if digits.startswith("86") and shape[0] == 2 and _AREA.fullmatch(digits, 2) is not None:
+        return LIKELY
     if digits.startswith("86") and length == 13 and digits[2] == "1" and digits[3] >= "3":
         return LIKELY if shape == (13,) or shape[0] == 2 else None
     if length == 11:
@@ -240,21 +262,36 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
         sure = shape != (length,) or length == 12 or digits.startswith("09")
         if sure or _cued(_PHONE_CUE, text, start, end):
             return LIKELY
+    if length == 11 and digits[:3] in ("852", "853") and shape in ((3, 4, 4), (3, 8)):
+        return LIKELY
+    if length == 12 and digits.startswith("8869") and shape in ((3, 3, 3, 3), (3, 9), (3, 3, 6), (12,)):
+        return LIKELY
+    if length == 11 and digits[0] == "0" and digits[1] in "12" and shape in ((1, 2, 4, 4), (1, 3, 3, 4), (1, 4, 3, 3), (1, 4, 6)):
+        return LIKELY  # "(0)20 7946 0018"
     if length == 10:
         if digits[:3] in ("400", "800") and shape in _TOLL_FREE_SHAPES:
             return LIKELY
         if digits[:2] == "09" and shape in _TAIWAN_SHAPES:
             return LIKELY
-        if digits[0] in "23456789" and digits[3] in "23456789":
-            # North America: the shape says it, or a word.
-            if shape == (3, 3, 4) and (text[start + 3] in ")）" or text[start + 3] == text[start + 7] in ("-", ".")):
-                return LIKELY
-            if shape in ((3, 3, 4), (10,), (3, 7)) and _cued(_PHONE_CUE, text, start, end):
-                return CUED
+        american = digits[0] in "23456789" and digits[3] in "23456789"
+        # North America: the shape says it, or a word.
+        if american and shape == (3, 3, 4) and (text[start + 3] in ")）" or text[start + 3] == text[start + 7] in ("-", ".")):
+            return LIKELY
+        if digits[0] in "23456789" and shape in ((3, 3, 4), (10,), (3, 7)) and _cued(_PHONE_CUE, text, start, end, 24):
+            return CUED
+        # "my number is": of many things, so another word that explains it goes first
+        if american and _numbered(text, start):
+            return LIKELY
     taiwan = length in (9, 10) and digits[0] == "0" and digits[1] in "2345678" and shape in _TAIWAN_SHAPES
     if taiwan and (shape != (length,) or _cued(_PHONE_CUE, text, start, end)):
         return LIKELY
     local = shape in ((4, 4), (8,), (7,), (3, 4)) and digits[0] in "2345689"
     if local and shape == (4, 4) and digits[:2] in ("19", "20") and digits[4:6] in ("19", "20"):
         return None  # from year to year
-    return CUED if local and _cued(_PHONE_CUE, text, start, end, 10) else None
+    if not local or (shape == (8,) and digits[:2] in ("19", "20") and digits[4:6] <= "12"):
+        return None  # a day is written so too
+    return CUED if _cued(_PHONE_CUE, text, start, end, 20) or _DIALLED.search(text, max(0, start - 8), start) is not None else None
+
+
+def _numbered(text: str, start: int) -> bool:
+    return _OWN_NUMBER.search(text, max(0, start - 28), start) is not None

@@ -35,9 +35,7 @@ _BEFORE = 96  # the farthest that a cue stands from its value, with its value's 
 _WORD = 40  # no number or token that is recognised is longer
 _BEYOND = 288  # the longest finding but keys: an e-mail address has 254 characters, an address 120
 
-_DIGIT = re.compile("[0-9]")
 _SIGN = re.compile("[0-9A-Za-z]")
-_LATIN = re.compile("[A-Za-z]")
 _HAN = re.compile("[\u3400-\u9fff]")
 _KEY_SIGNS = re.compile(r"[A-Za-z0-9_\-.+/=~]{0,8192}")
 _BLOCK_ENDS = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
@@ -138,29 +136,28 @@ def _reports(shown: str, low: int, high: int, kinds: frozenset[str], phrases: Ph
 def _forms(shown: str, counted: str, lower: str, kinds: frozenset[str]) -> list[Report]:
     """What has a form, a checksum or a word beside it. A faster matcher of many patterns could stand before it: see `_SIGN`."""
     out: list[Report] = []
-    if _DIGIT.search(counted) is not None:
+    if _has_digit(counted):
         groups = digit_groups(counted)
         if kinds & _NUMBERS:
             out += numbers(counted, groups)
         if kinds & _TOKENS:
             out += tokens(counted, groups)
-        if _LATIN.search(counted) is not None:
-            if "plate" in kinds:
-                out += plates(counted)
-            if "iban" in kinds:
-                out += ibans(counted)
+        if "plate" in kinds:
+            out += plates(counted)
+        if "iban" in kinds:
+            out += ibans(counted, groups)
         if "coordinates" in kinds:
-            out += coordinates(counted)
+            out += coordinates(counted, lower, groups)
+        if "ip_address" in kinds:
+            out += ip_addresses(counted)
     if "email" in kinds:
-        out += emails(counted)
-    if "ip_address" in kinds:
-        out += ip_addresses(counted)
+        out += emails(counted, lower)
     if "mac_address" in kinds:
         out += mac_addresses(counted, lower)
     if "secret" in kinds:
         out += keys(shown, lower)
     if kinds & _CUED:
-        out += cued(counted, lower)
+        out += cued(counted, lower, {report[0]: report[2] for report in out})
     return out
 
 
@@ -180,6 +177,22 @@ def _people_and_places(shown: str, low: int, high: int, kinds: frozenset[str], n
     if "address" in kinds:
         out += english_addresses(shown)
     return out
+
+
+def _has_digit(text: str) -> bool:
+    """Ten searches for one sign each are five times as fast as one search for ten signs."""
+    return (
+        "1" in text
+        or "2" in text
+        or "0" in text
+        or "3" in text
+        or "4" in text
+        or "5" in text
+        or "6" in text
+        or "7" in text
+        or "8" in text
+        or "9" in text
+    )
 
 
 def _lower(text: str) -> str:
