@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -58,7 +59,7 @@ class House:
     def run(self, shown: str) -> str:
         """A `lizi …` command as README shows it, its comment left out; fails the test unless it ends with 0."""
         assert f"\n{shown}" in README
-        line = [sys.executable, "-m", *shown.split()]
+        line = [sys.executable, "-m", *shlex.split(shown)]
         done = subprocess.run(line, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -103,3 +104,8 @@ def test_the_curl_snippet_works_when_pasted(house: House) -> None:
 def test_what_was_asked_is_in_the_ledger_and_the_chain_is_whole(house: House) -> None:
     assert "notes" in house.run("lizi ledger report --by app")
     assert house.run("lizi audit verify").startswith("whole")
+
+
+def test_a_text_before_and_after_is_shown(house: House) -> None:
+    shown = house.run("""lizi veil try "I'm Ann Lee, +1 415 555 0182\"""")
+    assert "PERSON_1" in shown and "PHONE_1" in shown
