@@ -33,7 +33,7 @@ class BrandFilter:
     sentence, 100 of a link), and only from a cue on.
     """
 
-    __slots__ = ("_asked", "_book", "_json", "_links", "_locale", "_passed", "_plain", "_scan", "_speech", "_works")
+    __slots__ = ("_asked", "_book", "_json", "_links", "_locale", "_may", "_passed", "_plain", "_scan", "_speech", "_works")
 
     def __init__(
         self,
@@ -49,7 +49,8 @@ class BrandFilter:
         self._speech: Speech | None = None
         self._links: Links | None = None
         self._scan = book.scan.search
-        self._plain = works or not (may_ask(asked) if asked else True)
+        self._may = not works and (not asked or may_ask(asked))
+        self._plain = not self._may
         """Neither machine holds or expects anything: text without a cue need not go through them."""
         self._passed = ""
         """Text that went by so; they are told of it before they next look back."""
@@ -81,7 +82,7 @@ class BrandFilter:
 
     def _machines(self) -> tuple[Speech, Links]:
         if self._speech is None or self._links is None:
-            known = Asked(self._book, self._asked, works=self._works)
+            known = Asked(self._book, self._asked, works=self._works, may=self._may)
             self._speech = Speech(self._book, known, self._locale, json=self._json)
             self._links = Links(self._book, known)
         return self._speech, self._links

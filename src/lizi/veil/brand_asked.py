@@ -36,6 +36,8 @@ _WRITES = re.compile(
 
 _SHORT_CHARACTERS = 80
 """A question of a few words may be put in any words."""
+_WORD_CHARACTERS = 12
+"""A word or two may be anything, and are found out about soon enough: `whoami`."""
 _LATIN_WORDS = re.compile("[a-z]+")
 _FIRST_WORDS = frozenset(
     ("you", "your", "yours", "yourself", "u", "ur", "thou", "thee", "thyself", "this", "model", "models", "who", "name", "names", "prompt",
@@ -67,6 +69,8 @@ def may_ask(messages: Sequence[str]) -> bool:
     for message in messages[-2:]:
         if len(message) > _QUESTION_CHARACTERS:
             message = message[:_END_CHARACTERS] + "\n" + message[-_END_CHARACTERS:]
+        if len(message) <= _WORD_CHARACTERS:
+            return True
         lower = message.lower()
         words = _LATIN_WORDS.findall(lower)
         han = not lower.isascii()
@@ -84,7 +88,8 @@ class Asked:
 
     __slots__ = ("_book", "_claims", "_messages", "_text", "_words", "identity", "known", "works")
 
-    def __init__(self, book: BrandBook, messages: Sequence[str], *, works: bool = False) -> None:
+    def __init__(self, book: BrandBook, messages: Sequence[str], *, works: bool = False, may: bool = True) -> None:
+        """`may`: what `may_ask` says of them."""
         self._book = book
         self._messages = [message for message in messages if message.strip()][-8:]  # a question older than that is not asked again
         self.known = bool(self._messages)
@@ -94,7 +99,7 @@ class Asked:
         self._claims: frozenset[int] | None = None
         self.works = works
         """What was said is a text to work on: nobody is asked anything, and its people may say who they are."""
-        self.identity = not works and self._asks()
+        self.identity = may and not works and self._asks()
         """The latest message asks who the writer is."""
 
     def _asks(self) -> bool:
