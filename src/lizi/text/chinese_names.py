@@ -42,8 +42,8 @@ _NEAR_CUE = 1.5
 _OWNED = 0.8
 _PLAINLY = 2.4
 _INSIDE = -0.4  # a surname that is a common character, in the midst of others
-_PLACE = -1.5
-_PLACES = frozenset("镇村乡县")
+_PLACE = -3.0
+_PLACES = frozenset("镇村乡县巷站街区")
 _PERSONAL = 1.9
 _WORD_APART = -1.5  # few write a word with a space in it
 _APART = 0.8  # a space behind a surname that belongs to no longer row of such characters
@@ -51,6 +51,10 @@ _THINGS = frozenset("花诗海江河湖石月星云雪风雨歌书画楼道路�
 _SHORT = -0.6  # one given character says less
 _SELDOM = -1.3
 _PLAIN = 0.1
+_UNUSED = -0.5  # a frequent character that is in no table of given names
+_RARE = 1.0  # one that is rare elsewhere
+_FAIR = 0.8
+_CLOSED = 1.8  # a cell of a form holds it from mark to mark
 
 _LABELS = listed(
     "姓名 名字 户名 户主 车主 机主 房主 业主 收件人 寄件人 发件人 收货人 发货人 提货人 联系人 联络人 聯絡人 紧急联系人 经办人 承办人 "
@@ -78,6 +82,8 @@ _CUES = frozenset(_LABELS)
 _CUE_ENDS = frozenset(cue[-1] for cue in _CUES)
 _LONGEST_CUE = max(map(len, _CUES))
 _LINKS = frozenset(" \t：:，,\"'“”「『（(《-|=>@*[【")
+_SHORT_CUES = frozenset("叫致祝")  # cues that may be the end of another word: 庆祝
+_CELL = frozenset(("", *" \t\n：:|,，"))
 _VERBS = frozenset("为是叫")
 # Not only before persons, but far oftener than before things.
 _NEAR = listed("提醒 麻烦 拜托 问下 问问 一下 帮 找 约 转接 老板让 经理让 老师让 跟着 陪着 带着 多亏 幸亏 顶替 接替 代替 师从 听说 据说")
@@ -102,6 +108,14 @@ _OWNED_LABEL = re.compile(
     r"(?:姓名|户名|收件人|寄件人|收货人|持卡人|乘车人|乘机人|开户名|联系人|患者姓名|学生姓名|客户姓名|真实姓名)[\"'”]?\s{0,2}[：:|"
     r",]\s{0,2}[\"'“「【]?([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff])"
 )
+# Behind these a word with a surname's character is a name, too: 负责人：方向。
+_SIGNED = listed(
+    "申请人 办理人 负责人 经办人 承办人 监护人 患者 病人 被保险人 投保人 受益人 收款人 付款人 汇款人 借款人 代理人 "
+    "委托人 担保人 签收人 签字 签字人 签名 签名人 法定代表人 入住人 购票人 预订人"
+)
+_SIGNED_LABEL = re.compile(
+    r"[人者名字][\"'”]?(?:\s{0,2}[：:|]\s{0,2}|[ \t]{1,2})[\"'“「【]?([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff])"
+)
 # Between such a cue and a mark any word is a name: "我叫高兴，".
 _INTRODUCED = re.compile(r"(?:我叫|名叫|叫做|姓名[是为]|名字[是叫])\s?([\u3400-\u9fff]{2,3})(?![\u3400-\u9fff])")
 _NO_PERSON = re.compile(
@@ -110,14 +124,15 @@ _NO_PERSON = re.compile(
 _DOTTED = re.compile(r"(?:(?![和与跟及是的在了])[\u3400-\u9fff]){1,6}(?:[·•‧・](?:(?![和与跟及是的在了])[\u3400-\u9fff]){1,8}){1,3}")
 # Characters with which foreign names are written; others end one.
 _SOUNDS = re.compile(
-    "[阿艾埃爱安昂奥巴芭白班邦包保鲍北贝本比彼毕宾玻波伯博勃卜布蔡查察昌策车达戴丹当道德登邓迪蒂第丁东杜顿多厄恩尔发法范方菲费芬丰冯佛弗"
+    "(?:阿[不布]都|别克|提别克|玉素甫|古丽|[阿艾埃爱安昂奥巴芭白班邦包保鲍北贝本比彼毕宾玻波伯博勃卜布蔡查察昌策车达戴丹当道德登邓迪蒂第丁东杜顿多厄恩尔发法范方菲费芬丰冯佛弗"
     "夫福富盖甘冈高戈格葛根贡古瓜圭郭果哈海汉豪赫黑亨洪侯胡花华怀霍基吉季加嘉贾简"
     "江杰金津京久居喀卡凯坎康考柯科克肯孔库夸奎昆拉腊莱来赖兰朗劳勒雷蕾累冷黎李里理丽利莉连廉良列烈林琳铃龙隆卢鲁露伦罗洛吕马玛麦迈曼毛茅"
     "梅门蒙孟米密敏明莫墨默姆木穆拿娜纳乃奈南内尼妮年涅宁牛纽农努诺欧帕派潘庞佩彭皮"
     "匹平普齐奇恰乔切琴丘热仁日荣茹儒瑞若萨塞赛桑瑟森沙莎山尚绍舍申生圣施石史士舒朔斯丝苏索塔泰坦汤唐陶特腾提汀图托瓦万旺威韦维薇魏温文翁"
     "沃乌吴武伍西希锡夏显香肖歇谢辛欣休许雅亚延扬杨耶叶伊依易意因英永尤约宰泽扎詹珍真芝治"
-    "朱兹子佐巫妥吾买提力江木拜尼亚孜孜古丽热合曼努尔艾合麦吐尔逊地帕提洛桑扎西次仁卓玛央金旦增曲珍尼玛格桑多吉顿珠才让]{1,8}"
+    "朱兹子佐巫妥吾买提力江木拜尼亚孜孜古丽热合曼努尔艾合麦吐尔逊地帕提洛桑扎西次仁卓玛央金旦增曲珍尼玛格桑多吉顿珠才让祖肉再佧孙衣迦麻且日再赛皮帕乎鼎则什玉阔]){1,8}"
 )
+_HEAD = re.compile(_SOUNDS.pattern + "$")
 _SURNAME = re.compile("[" + "".join(sorted({*SURNAMES, *(name[0] for name in COMPOUND)})) + "]")
 _COMPOUND_APART = any_of(sorted(name[0] + " " + name[1] for name in COMPOUND))
 _SPACED = re.compile(f"(?:{any_of(COMPOUND)}|{_COMPOUND_APART}|{_SURNAME.pattern}) {{1,3}}(?=[\u3400-\u9fff])")
@@ -130,10 +145,25 @@ _DOES = re.compile(
         )
     )
 )
-_UNITS = re.compile(any_of(UNITS))
-_LONGEST_UNIT = max(map(len, UNITS))
+_UNITS: dict[str, list[tuple[str, int]]] = {}
+for _unit in UNITS:
+    for _place, _one in enumerate(_unit):
+        _UNITS.setdefault(_one, []).append((_unit, _place))
 _NUMERALS = frozenset("一二两三四五六七八九十百千万几这那每某第多半整此各0123456789")
 _WEIGHT = dict.fromkeys(SELDOM_GIVEN, _SELDOM) | GIVEN
+# The 3,755 frequent characters are the first level of GB 2312: rows B0 to D7, 94 to a row.
+_FREQUENT = frozenset(
+    bytes(one for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF) for one in (row, cell)).decode("gb2312", "ignore")
+)
+# In running text a frequent character that no name has speaks against one; a rare one that is in no table mostly is a name's.
+_FREE = dict.fromkeys(_FREQUENT, _UNUSED) | _WEIGHT
+_ALONE = dict.fromkeys(_FREQUENT, _PLAIN) | _WEIGHT
+_ERA = frozenset(listed("和平 胜利 解放 建设 国庆 光明 跃进 爱国 向东 成功 红军 长江 正义"))  # words that are given names, too
+_SEX = re.compile("([\u3400-\u9fff]{2,4})[ \t,|/(]{1,3}[男女](?![\u3400-\u9fff])")
+_SEPARATORS = frozenset("、/|;；\t ")
+_NEXT = re.compile("(?: ?[、/|;；\t] ?)([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff])")
+_PREVIOUS = re.compile("(?<![\u3400-\u9fff])([\u3400-\u9fff]{2,4}) ?[、/|;；\t] ?$")
+_ROW = 32  # names of a row that are looked at beyond one that is known
 
 
 def folded(text: str) -> str:
@@ -145,10 +175,17 @@ def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
     """Reports of the names that begin in `low` to `high` of a text that is normalised and folded."""
     out: list[Report] = []
     done = 0
+    sexed = "男" in text or "女" in text
     for match in _SURNAME.finditer(text, low, len(text) if high is None else high):
         start = match.start()
         if start < done:
             continue
+        if sexed and not _han(text[start - 1 : start]):
+            cell = _SEX.match(text, start)
+            if cell is not None and _NO_PERSON.search(cell[1]) is None:
+                done = cell.end(1)
+                out.append((start, done, "person", 0, CUED))
+                continue
         cued = _cued(text, start)
         called = addressed(text, start, cued or _near(text, start))
         if called is not None and not _within(text, start):
@@ -159,12 +196,19 @@ def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
         if length and score >= _ENOUGH and (cued or not _within(text, start)):
             done = start + length
             out.append((start, done, "person", 0, CUED if cued or score >= _SURE else GUESSED))
+    if out:
+        out += _in_rows(text, out, low, high)
     if " " in text:
-        out += _spaced(text, low, high)
+        whole = [(start, end) for start, end, *_ in out]
+        out += [one for one in _spaced(text, low, high) if not any(start < one[0] < end for start, end in whole)]
     out += nicknames(text)
     if "：" in text or ":" in text or "," in text or "|" in text:
         for match in _OWNED_LABEL.finditer(text):
             if _NO_PERSON.search(match[1]) is None:
+                out.append((*match.span(1), "person", 0, CUED))
+        for match in _SIGNED_LABEL.finditer(text):
+            named = match[1][0] in SURNAMES or match[1][:2] in COMPOUND
+            if named and text.endswith(_SIGNED, 0, match.start() + 1) and _NO_PERSON.search(match[1]) is None:
                 out.append((*match.span(1), "person", 0, CUED))
     for match in _INTRODUCED.finditer(text):
         if match[1][0] in SURNAMES or match[1][:2] in COMPOUND:
@@ -184,8 +228,7 @@ def _goes_on(text: str, place: int) -> bool:
 
 def _within(text: str, place: int) -> bool:
     """Whether a longer word or a saying covers this place."""
-    low = max(0, place - _LONGEST_UNIT)
-    return any(match.start() <= place < match.end() for match in _UNITS.finditer(text, low, place + _LONGEST_UNIT))
+    return any(place >= offset and text.startswith(unit, place - offset) for unit, offset in _UNITS.get(text[place], ()))
 
 
 def _spaced(text: str, low: int, high: int | None) -> list[Report]:
@@ -219,6 +262,45 @@ def _spaced(text: str, low: int, high: int | None) -> list[Report]:
     return out
 
 
+def _in_rows(text: str, known: list[Report], low: int, high: int | None) -> list[Report]:
+    """What stands between marks in a row of names and may be a name, too: 李伟、于和平、王芳."""
+    out: list[Report] = []
+    beside = [one[:2] for one in known if text[one[0] - 1 : one[0]] in _SEPARATORS or text[one[1] : one[1] + 1] in _SEPARATORS]
+    if not beside:
+        return out
+    spans = {one[:2] for one in known}
+    for begin, finish in beside:
+        for _ in range(_ROW):
+            item = _NEXT.match(text, finish) if text[finish : finish + 1] in _SEPARATORS else None
+            if item is None or not _in_row(text, item, spans, out, low, high):
+                break
+            finish = item.end()
+        for _ in range(_ROW):
+            item = _PREVIOUS.search(text, max(0, begin - 8), begin) if text[begin - 1 : begin] in _SEPARATORS else None
+            if item is None or not _in_row(text, item, spans, out, low, high):
+                break
+            begin = item.start()
+    return out
+
+
+def _in_row(text: str, item: re.Match[str], spans: set[tuple[int, int]], out: list[Report], low: int, high: int | None) -> bool:
+    """Reports what stands in a row beside a name, if it may be one; whether to look farther."""
+    start, end = item.span(1)
+    word = item[1]
+    if (start, end) in spans or start < low or (high is not None and start >= high):
+        return False
+    if (word[0] not in SURNAMES and word[:2] not in COMPOUND) or word in WORDS or _NO_PERSON.search(word) is not None:
+        return False
+    if _titled(text, start + 1) or _within(text, start):
+        return False
+    length, score = _best(text, start, cued=True)
+    if length != end - start or score < _ENOUGH:
+        return False
+    spans.add((start, end))
+    out.append((start, end, "person", 0, GUESSED))
+    return True
+
+
 def _cued(text: str, place: int) -> bool:
     """Whether a word that announces a name ends here, with 是 or a mark between or without."""
     if _ends_cue(text, place):
@@ -230,6 +312,12 @@ def _cued(text: str, place: int) -> bool:
     if place < begin and _ends_cue(text, place):
         return True
     return place > 0 and text[place - 1] in _VERBS and _ends_cue(text, place - 1)
+
+
+def _celled(text: str, place: int) -> bool:
+    """Whether what begins here is the value of a label, and no word that the tables know as such."""
+    before = text[place - 1] if place else ""
+    return text[place : place + 2] not in WORDS and (before in _CELL or (before in _VERBS and _ends_cue(text, place - 1)))
 
 
 def _near(text: str, place: int) -> bool:
@@ -247,14 +335,33 @@ def _foreign(text: str) -> list[Report]:
     for match in _DOTTED.finditer(text):
         parts = re.split("[·•‧・]", match.group())
         first, last = parts[0], parts[-1]
-        head = re.search(_SOUNDS.pattern + "$", first)
+        if _closed(text, *match.span()) and 3 < len(first) + len(last) <= 13 and _mostly_sounds(first) and _mostly_sounds(last):
+            out.append((*match.span(), "person", 0, GUESSED))
+            continue
+        head = _HEAD.search(first)
         tail = _SOUNDS.match(last)
         if head is None or tail is None or len(head.group()) + len(tail.group()) < 3:
             continue
         start = match.start() + head.start()
+        # 儿子迪丽热巴·…: a cue's last character may be one of these.
+        last_start = match.start() + len(first) - 2
+        start = next((place for place in range(start + 1, min(start + 2, last_start) + 1) if _ends_cue(text, place)), start)
         end = match.end() - len(last) + tail.end()
+        if text[end - 1 : end + 1] == "特别" or (text[end - 1] == "来" and _han(text[end : end + 1])):
+            end -= 1
         out.append((start, end, "person", 0, GUESSED))
     return out
+
+
+def _mostly_sounds(part: str) -> bool:
+    return 3 * sum(_SOUNDS.match(one) is not None for one in part) >= 2 * len(part)
+
+
+def _closed(text: str, start: int, end: int) -> bool:
+    """Whether marks stand on both sides, and no cue or particle opens what stands between."""
+    if _han(text[start - 1 : start]) or _han(text[end : end + 1]) or text[start] in _LEFT:
+        return False
+    return not any(text[start : start + width] in _CUES for width in (1, 2, 3))
 
 
 def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[int, float]:
@@ -282,12 +389,15 @@ def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[in
                 score += _WORD + (_HALF if cued or near or not _han(before) else _LITTLE)
             else:
                 score += _WORD
+            if cued and not _han(text[start + 2 : start + 3]) and _WEIGHT.get(after, 0.0) >= _FAIR and _celled(text, start):
+                score += _CLOSED  # 乘车人 田园 身份证
             announced = cued or near or not _han(before) or before in _LEFT
             if announced and _WEIGHT.get(after, 0.0) >= _TELLING and _a_person_does(text, start + 2):
                 score += _PERSONAL  # 宁静同学, 孙权毕业于: a word that stands where a person stands
         if text[start : start + 3] in LONGER or text[start : start + 4] in LONGER:
             return 0, score
-        if before in BEFORE.get(surname, ()) and text[start - 2 : start] not in WORDS and text[start - 2 : start] != "一下":
+        joined = before in BEFORE.get(surname, ()) and (not cued or before in _SHORT_CUES)
+        if joined and text[start - 2 : start] not in WORDS and text[start - 2 : start] != "一下":
             score += _ENDS_WORD
         if not cued and surname in MEASURED and before in _NUMERALS:
             return 0, score
@@ -313,9 +423,12 @@ def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[in
 
 def _given(text: str, place: int, width: int, score: float, cued: bool) -> tuple[int, float]:
     one, two = text[place : place + 1], text[place + 1 : place + 2]
-    if one == "" or one in NEVER_GIVEN or not _han(one):
+    if one == "" or not _han(one) or (one in NEVER_GIVEN and one + two not in PAIRS):
         return 0, 0.0
-    first = _WEIGHT.get(one, _PLAIN)
+    before, after = text[place - width - 1 : place - width], text[place + 2 : place + 3]
+    free = not cued and ("\u3400" <= before <= "\u9fff" or "\u3400" <= after <= "\u9fff")
+    weights = _FREE if free else _ALONE
+    first = weights.get(one, _RARE)
     best = (0, 0.0)
     pair = one + two
     if pair not in NOT_GIVEN or (cued and two != "" and _han(two) and not _titled(text, place)):
@@ -326,10 +439,12 @@ def _given(text: str, place: int, width: int, score: float, cued: bool) -> tuple
             short -= 3
         best = (width + 1, short)
         if two and _han(two) and (two not in NEVER_GIVEN or pair in PAIRS or (two == "儿" and first >= _TELLING)):
-            long = score + first + _WEIGHT.get(two, _PLAIN) + _right(text, place + 2, two)
-            if pair in PAIRS:
+            long = score + first + weights.get(two, _RARE) + _right(text, place + 2, two)
+            if pair in PAIRS or (cued and pair in _ERA):
                 long += _KNOWN
-            elif pair in WORDS:
+            elif two in _RIGHT and two not in _WEIGHT:
+                long += _UNUSED  # 叶彤写的
+            elif pair in WORDS and pair not in _ERA:
                 long += _PAIR
             if two + text[place + 2 : place + 3] in WORDS:
                 long += _STRADDLES
