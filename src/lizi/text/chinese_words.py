@@ -1,6 +1,7 @@
 """Words in which a surname's character is no surname: by their second character, by the one before, and longer ones.
 
-Written for this purpose from general knowledge of the language, simplified characters. Data only.
+Chosen for this purpose: words of the language that the recogniser took for names, in sentences of our own and when it was run over the
+entries of a public dictionary (jieba 0.42.1, MIT; single words, none of its files, frequencies or order). Simplified characters. Data only.
 """
 
 from __future__ import annotations
