@@ -38,7 +38,9 @@ _SHORT_CHARACTERS = 80
 """A question of a few words may be put in any words."""
 _WORD_CHARACTERS = 12
 """A word or two may be anything, and are found out about soon enough: `whoami`."""
-_LATIN_WORDS = re.compile("[a-z]+")
+_SIGNS = str.maketrans(
+    dict.fromkeys(map(chr, (*range(0x21, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x7F), 0x2019)), " ")
+)
 _FIRST_WORDS = frozenset(
     ("you", "your", "yours", "yourself", "u", "ur", "thou", "thee", "thyself", "this", "model", "models", "who", "name", "names", "prompt",
      "prompts", "above")
@@ -56,6 +58,9 @@ _ASKING_HAN = re.compile(
 """In every longer question for the writer's name stands one of the first and one that asks."""
 _CODED_WORDS = frozenset(("ni", "nin", "shei", "shui", "uoy", "ohw", "rouy", "lbh", "jub", "jung"))
 """you, who, your: in pinyin, backwards, in rot13."""
+_LATIN_WORDS = re.compile("[a-z]+")
+_CODED_CHARACTERS = 12
+_SPELLED = re.compile(r"[ \n\"'(*_][A-Za-z0-9]{1,2}[ .·_-][A-Za-z0-9]{1,2}[ .·_-]")
 _CODED = re.compile(r"[!-~]{12,}|%|\\|(?<![A-Za-z0-9])[A-Za-z0-9]{1,2}(?:[ .·_-][A-Za-z0-9]{1,2}(?![A-Za-z0-9])){2}")
 """Base 64 and the like, escapes, letters one by one."""
 _FOREIGN = re.compile(r"[^\x00-\u024f\u2010-\u2027\u3000-\u303f\u4e00-\u9fff\uff00-\uff20\uff5b-\uffef]")
@@ -72,13 +77,18 @@ def may_ask(messages: Sequence[str]) -> bool:
         if len(message) <= _WORD_CHARACTERS:
             return True
         lower = message.lower()
-        words = _LATIN_WORDS.findall(lower)
         han = not lower.isascii()
+        words = lower.translate(_SIGNS).split() if not han else _LATIN_WORDS.findall(lower)
         if not _FIRST_WORDS.isdisjoint(words) or (han and _FIRST_HAN.search(lower) is not None):
             short = len(message) <= _SHORT_CHARACTERS
             if short or not _ASKING_WORDS.isdisjoint(words) or (han and _ASKING_HAN.search(lower) is not None):
                 return True
-        if not _CODED_WORDS.isdisjoint(words) or _CODED.search(message) is not None or (han and _FOREIGN.search(message) is not None):
+        if not _CODED_WORDS.isdisjoint(words) or "%" in message or "\\" in message:
+            return True
+        if han:
+            if _CODED.search(message) is not None or _FOREIGN.search(message) is not None:
+                return True
+        elif _SPELLED.search(" " + message) is not None or max(map(len, message.split()), default=0) >= _CODED_CHARACTERS:
             return True
     return False
 
