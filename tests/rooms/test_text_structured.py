@@ -113,6 +113,9 @@ TRUE = [
     ("secret", "我的密码是⟦qwerty99⟧"),
     ("secret", "password: ⟦hunter2⟧"),
     ("secret", "口令 ⟦open5esame⟧"),
+    ("secret", "password: ⟦admin⟧"),
+    ("secret", "密码：⟦music⟧"),
+    ("account", "账号：⟦admin⟧"),
     ("secret", "验证码 ⟦845123⟧，5分钟内有效"),
     ("secret", "⟦845123⟧是您的验证码"),
     ("secret", "⟦123456⟧ is your verification code"),
@@ -220,6 +223,22 @@ def test_every_english_label_is_known_with_every_joint(joint: str) -> None:
                 break
         else:
             raise AssertionError(f"{label} explains no value")
+
+
+TABLES = [
+    ("| 姓名 | 学号 | 成绩 |\n|---|---|---|\n| 李雷 | 20210931 | 88 |\n| 韩梅 | 20210932 | 91 |", "account", ["20210931", "20210932"]),
+    ("姓名,工号,部门\n王芳,00918,财务", "account", ["00918"]),
+    ("name\tmember no\tsum\nkim\tHY331927\t20", "account", ["HY331927"]),
+    ("Order No  Amount\nA-10023-55  12.50\nA-10024-56  9.00", "order", ["A-10023-55", "A-10024-56"]),
+    ("user,password\nkim,hunter2", "secret", ["hunter2"]),
+    ("| Order | Date |\n| pizza | 2024-01-05 |", "order", []),
+    ("order number, then\nname, 12345678", "order", []),
+]
+
+
+@pytest.mark.parametrize(("table", "kind", "values"), TABLES)
+def test_the_head_of_a_column_explains_the_cells_below_it(table: str, kind: str, values: list[str]) -> None:
+    assert found(table) == [(value, kind) for value in values]
 
 
 CARD = "1234 5678 9012 3456"

@@ -84,6 +84,10 @@ WRITTEN: dict[str, list[str]] = {
         "VIN ⟦1HGCM82633A004352⟧",
         "Passport aside, the driver license number is ⟦S530-4607-8812⟧",
         "IG：⟦amy__chen⟧",
+        "my username is ⟦silverfox⟧",
+        "login as ⟦mkowalski⟧ and try again",
+        "my username on there is ⟦northwind⟧",
+        "my Steam ID is ⟦qiuplays⟧",
     ],
     "coordinates": [
         "we are at ⟦40.7128° N, 74.0060° W⟧",
@@ -118,6 +122,13 @@ WRITTEN: dict[str, list[str]] = {
         "my ip is ⟦86.12.44.9⟧",
         "ssh root@⟦192.168.1.10⟧",
         "Banned ⟦45.33.32.156⟧ in the firewall",
+        "blocked from ⟦192.0.2.44⟧ yesterday",
+        "login from ⟦203.0.113.9⟧",
+        "nameserver ⟦2001:db8::53⟧",
+        "⟦198.51.100.7⟧ - - [10/Oct/2023:13:55:36 +0000] \"GET / HTTP/1.1\" 200",
+        "deny ⟦192.0.2.18⟧;",
+        "DB_HOST=⟦10.8.3.21⟧",
+        "the box at ⟦10.1.2.3⟧ is down",
     ],
     "mac_address": [
         "The MAC is ⟦001a.2b3c.4d5e⟧",
@@ -284,6 +295,7 @@ WRITTEN: dict[str, list[str]] = {
         "tel:⟦+12125550147⟧",
         "⟦001-212-555-0147⟧",
         "text ⟦646.555.0147⟧!",
+        "call me on ⟦(0)7700 900456⟧",
     ],
     "plate": [
         "My license plate is ⟦7ABC123⟧ and it was towed.",
@@ -326,6 +338,7 @@ WRITTEN: dict[str, list[str]] = {
         "New York plate ⟦KLM-8291⟧",
         "My car plate number is ⟦SGX 1234 A⟧",
         "⟦粤Z F123港⟧",
+        "cab ⟦T882710C⟧",
     ],
     "secret": [
         "The wifi password is ⟦sunflower2024⟧",
@@ -359,6 +372,8 @@ WRITTEN: dict[str, list[str]] = {
         "ftp://kate:⟦pw8291⟧@ftp.example.com/",
         "Wi-Fi: HomeNet, password: ⟦summer-2024-rain⟧",
         "Wi-Fi key ⟦rainyday2291⟧",
+        "the wifi password is ⟦bluegiraffe⟧",
+        "the admin password is ⟦marigolds⟧",
     ],
     "ssn": [
         "My SSN is ⟦966-19-9530⟧",

@@ -11,9 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from lizi.text.checks import uscc
+from lizi.text.chosen import CHOSEN, DESCRIBING, NOTHING, ORDINARY, is_chosen
+from lizi.text.columns import below
 from lizi.text.cues import CHINESE, CODE, ENGLISH, PREFIXED, RULES
 from lizi.text.found import CUED, GUESSED, KEY, LIKELY, Report
-from lizi.text.tries import any_of, listed
+from lizi.text.tries import any_of
 
 __all__ = ["cued"]
 
@@ -23,29 +26,32 @@ _NOUN = (
     r"(?-i:U?ID)(?=[a-z0-9_])|#)?"
 )
 _LINK = re.compile(
-    rf"(?:\.?\s?{_NOUN}(?:['’]s(?= ))?)(?:[\"'”」』`*]{{0,3}})\s{{0,3}}(?:[(（【\[][^()（）【】\[\]\n]{{0,12}}[)）】\]]\s?)?"
-    r"(?:(?:我|我们|已经|已經|就|也|还|還|都|现在|現在|目前)?(?:是|为|為|係|系|叫|搜|搜索|加我|加|改成|改为|改為|换成|換成|设成|設成|"
+    rf"(?:\.?\s?{_NOUN}(?:['’]s(?= ))?)(?:[\"'”」』`*]{{0,3}})\s{{0,3}}(?:[(（【\[][^()（）【】\[\]\n]{{0,12}}[)）】\]]\s?)?[吧哈呀哦]?"
+    r"(?:(?:我|我们|已经|已經|就|也|还|還|都|现在|現在|目前)?(?:是|为|為|係|系|叫做|叫|搜一下|搜索|搜|加我|加|改成|改为|改為|换成|換成|"
+    r"设成|設成|"
     r"设为|設為|"
     r"设置成|设置为|設定為|設置為|填|写|寫)(?:了|：|:)?|"
     r"(?:is|was|are|to|of|as|at|=)(?= )|[:：=＝]{1,2}>?|->|→|#|\||,(?=\"))?\s{0,3}[\"'“「『`（(\[【*#]{0,3}\s?",
     re.IGNORECASE,
 )
-_STRONG = re.compile(r"[:：=#]|\||->|→|是|为|為|係|成")
+_STRONG = re.compile(r"[:：=#]|\||->|→|是|为|為|係|成|叫")
 
 # Words between a word and its value, none of which ends the sentence.
-_BETWEEN_HAN = re.compile(r"[^0-9A-Za-z。！？；;!?\n@]{1,12}")
+_BETWEEN_HAN = re.compile(r"[^0-9A-Za-z。！？；;!?\n@]{1,12}(?:(?:U?ID|QQ) ?(?=[0-9]))?")
 _BETWEEN_LATIN = re.compile(r"(?:[ ,:'’\"(]{1,2}[A-Za-z][a-z'’]{0,14}){0,6}[ ,:=(\"“'.]{1,3}#?")
 _LONG_TOKEN = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Za-z])[!#-&(-+\--:=?-_a-~]{6,64}")
 _MEASURES = re.compile(
     r"金[额額]|[时時][间間]|日期|[数數]量|[价價]|[费費]|[额額]|段|范围|範圍|率|余额|[积積]分| (?:date|time|total|amount|price|cost|"
-    r"status|of|than|for about|about|over|worth)(?![a-z])"
+    r"status|of|than|for about|about|over|worth)(?![a-z])|日活|月活|粉[丝絲]|人[数數]|[总總][数數]|累[计計]|播放|下[载載]|[销銷]量|"
+    r"[营營]收|市值|用[户戶]量|[库庫]存"
 )
 _TOLD = re.compile(r"[:：=]|是|叫| is(?![a-z])")
 # A value and how its word may follow it.
 _BEFORE_HEAD = r"(?<![0-9A-Za-z_\-.@/])((?:[A-Z]{1,3} )?[0-9]{2,6}(?:[ \-][0-9]{2,6}){1,6}|@?[A-Za-z0-9][A-Za-z0-9_.\-]{3,39})(?<![.\-])"
 _BEFORE = re.compile(
     _BEFORE_HEAD + r"[\"'”」』`]?(?:\s?(?:就)?(?:是|为|為|係|这个|這個|这|這|那个|那個)|"
-    r"\s?[（(]|\s(?:is|was)(?= )|, ?(?=my|our|his|her|their)|\s(?=on ))"
+    r"\s?[（(]|\s(?:is|was)(?= )|, ?(?=my|our|his|her|their)|\s(?=on )|[，,]\s?[这這那]?(?:个|個)?(?:就|才|便)?[是係](?=我|他|她|你|您|"
+    r"咱|本))"
     r"(?:\s?(?:on|my|the|his|her|our|their|your|an?)(?= ))?\s?(?:[a-z]{2,12} |[\u4e00-\u9fff]{1,2}){0,3}$"
 )
 _BEFORE_PASSWORD = re.compile(
@@ -75,22 +81,14 @@ _SIGN = re.compile("[0-9A-Za-z@]")
 _RANKS = {(True, True): KEY, (True, False): CUED, (False, True): CUED, (False, False): LIKELY}
 """Whether it is a secret, whether a sign joins it to its word → the rank."""
 _UNIT = re.compile(
-    r"\s?(?:[元块塊万萬股笔筆度亿億克吨秒周集期年月日天个個位人次件岁歲%％点點分米字条條份张張號号版]|小时|小時|公里|毫|美|kg|km|rmb|"
+    r"\s?(?:[元块塊万萬股笔筆度亿億克吨秒周集期年月日天个個位人次件岁歲%％点點分米字条條份號号版]|小时|小時|公里|毫|美|kg|km|rmb|"
     r"usd|dollars?|days?|hours?|"
-    r"items?|people|years?|minutes?|times|characters|chars|digits|points|votes|euros?|yen|pounds|followers|\.[0-9])",
+    r"items?|people|years?|minutes?|times|characters|chars|digits|points|votes|euros?|yen|pounds|followers|\.[0-9])|[张張]",
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:0?[1-9]|1[0-2]))?(?:-[0-9]{1,2})?")
 _SPOKEN_CODE = re.compile(
     r"(?<![0-9A-Za-z])([0-9]{4,8})\s?(?:是|为|為|is|,|，|[（(【\[])\s?(?:您|你|your|the)?的?[^0-9。；;!！]{0,16}$", re.IGNORECASE
-)
-_NOTHING = frozenset(
-    listed(
-        "str string none null true false required optional hidden bool boolean int integer number text any type password username example "
-        "test undefined unknown default value empty blank is not the and or for with your this that here below above from to in on of "
-        "missing invalid incorrect wrong forgotten expired reset change changed login email phone name n/a field input secret token "
-        "changeme object array details information"
-    )
 )
 _MASKED = re.compile(
     r"[(\[)]|[*xX•.●·\-_#]{1,128}$|(?:\$\{|\{\{|<|\$\(|%\(|\[)|(?:os|process|env|self|config|settings|secrets)[.\[(]|[A-Za-z_.]{1,40}\("
@@ -110,6 +108,8 @@ _VAGUE = frozenset(("pass", "secret", "token", "credentials"))
 _NUMBERED = frozenset(("number_of_account", "order", "booking", "order_bare", "company", "permit", "passport"))
 _REACHING = _NUMBERED | {"one_time", "social", "account", "plate", "vehicle", "password", "phone", "social_security"}
 """Rules whose value may stand some words away."""
+_HEADS = _NUMBERED | {"social", "account", "password", "plate"}
+"""Rules whose word may be the head of a table's column."""
 _CURRENCIES = frozenset("$€£¥￥")
 _COMMON = frozenset(("id", "code"))
 _OWNED = re.compile(r"(?<![a-z])(?:my|your|his|her|their|under|enter|reset|2fa|the) $", re.IGNORECASE)
@@ -117,19 +117,36 @@ _TURN = re.compile(r"[是为為係这這那（(,]|is |was |on |as |for ")
 _DIGIT_OR_AT = re.compile("[0-9@]")
 _MARK = re.compile("[0-9_@]")
 _LETTERS = re.compile("[a-z]{4}")
+_BY_ME = re.compile(r"(?<![a-z])my $", re.IGNORECASE)
+_OWNERS = (
+    "my", "the new", "new", "your", "our", "his", "her", "their", "wifi", "wi-fi", "wi fi", "account", "admin", "login", "email", "router",
+    "guest", "network", "vpn", "bank", "database", "laptop", "hotspot",
+)  # fmt: skip
+_PATH = frozenset("./")
+_FIGURES = re.compile(r"(?:grid|cross|back|map|voltage|frame of) $", re.IGNORECASE)
 _SHORT_CODE = re.compile(r"[0-9]{4,8}(?![0-9A-Za-z])")
 _STRONG_TOKEN = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Z!#$%^&*_@])(?=[^\s]{0,40}[a-z])[!#-&(-+\--:=?-_a-~]{6,64}")
 _TOLD_END = re.compile(r"(?:[:：=是为為]| is| was)[ \"“'(]{0,3}$")
 _OF_WHAT = re.compile(r"[a-z]{3,16}[ _-]$")
 _OF_THINGS = re.compile(
-    r"[型批货貨楼樓层層房章页頁图圖表行期届屆题題区區步级級位]$|版本|产品|產品|商品|门牌|門牌|航班|列车|列車|车次|車次|股票|邮政|"
+    r"[型批货貨楼樓层層房章页頁图圖表行期届屆题題区區步级級位]$|版本|产品|產品|商品|物料|材料|[统統][计計]|[样樣]本|[数數][据據]|"
+    r"[图圖][书書]|索引|[试試][题題]|[规規]范|[资資][产產]|[库庫]存|[登备備][记記案]|著作|"
+    r"商[标標]|[参參][数數]|[设設][备備]|[专專]利|[备備]案|[许許]可|条[码碼]|文件|[仓倉][库庫]|门牌|門牌|航班|列车|列車|车次|車次|股票|"
+    r"邮政|"
     r"郵政|课程|課程|标准|標準|错误|錯誤|端口|频道|頻道|彩票|开奖|"
-    r"開獎|条形|條形|零件|字符|规格|規格|(?:model|part|room|version|build|page|flight|issue|line|port|phone|large|total|huge|small|"
+    r"開獎|条形|條形|零件|字符|规格|規格|(?:model|part|spec|standard|patent|material|sample|room|version|build|page|flight|issue|line|"
+    r"port|phone|large|"
+    r"total|huge|small|"
     r"big|the|a|any|"
     r"atomic|prime|random|lucky|winning|product|item|chapter|section|bus|train|apartment|house|street|street|isbn|catalog|article|"
     r"sku|lot|batch|"
     r"error|record|average|maximum|minimum|vast|great|good|same|whole|house|gate|seat|platform|channel|this|that|another|every|each|"
     r"of|in|and|or)[ _-]$"
+)
+_OF_WHOM = re.compile(
+    r"[我你您他她咱]|本人|[个個]人|[用客][户戶]|[会會][员員]|[员員職职]工|[学學]|患者|病|[账賬帐帳户戶卡保险險证證员員]|[宽寬][带頻]|"
+    r"持有|申[请請]|[办辦]理"
+    r"|[单單案票订訂预預报報]|交易|物流|[参參]考|[确確][认認]|包裹|快[递遞]|理[赔賠]|受理|回[执執]"
 )
 _OF_TRADE = re.compile(
     r"[单單案票订訂预預报報]|交易|申请|申請|物流|参考|參考|确认|確認|受理|查询|查詢|回执|包裹|快递|快遞|理赔|理賠|"
@@ -137,6 +154,16 @@ _OF_TRADE = re.compile(
     r"parcel|return"
 )
 _NAMED = frozenset(("social", "account"))
+_PEOPLE = frozenset(("员工", "員工", "学生", "學生", "患者", "病人", "客户", "客戶"))
+"""Behind these only a code with letters is somebody's number; digits count people."""
+_OF_SOMEONE = _PEOPLE | {"会员", "會員", "卡号", "卡號", "证号", "證號"}
+_OTHER_CARDS = re.compile(
+    r"(?:公交|地[铁鐵]|交通|[图圖][书書][馆館]?|借[书書]|[会會][员員]|加油|[购購]物|[礼禮]品|充值|[储儲]值|健身|[积積]分|门禁|門禁|"
+    r"校[园園]|[饭飯]|ETC|"
+    r"[医醫]保|社保|就[诊診]|健康|[诊診][疗療]|里程|捷[运運]|悠[游遊])卡?$"
+)
+_OF_WORK = frozenset(("工号", "工號", "员工号", "警号", "員工號"))
+"""Labels of numbers with four digits."""
 
 
 def cued(text: str, lower: str, known: Mapping[int, str]) -> list[Report]:
@@ -208,6 +235,17 @@ def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> No
             out.append((*spoken.span(1), "secret", 0, CUED))
     if text[start:end] == "line":
         return  # a line of a file; the messenger is "LINE"
+    if name == "phone" and text[end : end + 1] == "." and text[start - 1 : start] in _PATH:
+        return  # a part of a longer name
+    if name == "order_bare" and _FIGURES.search(text, max(0, start - 12), start) is not None:
+        return
+    if name == "card" and _OTHER_CARDS.search(text, max(0, start - 6), start) is not None:
+        name, kind = "number_of_account", "account"
+    if name in _HEADS:
+        cells = below(text, start, end, RULES[name][1])
+        if cells:
+            out += [(*cell, kind, 0, CUED) for cell in cells if _DIGIT_OR_AT.search(text, *cell) is not None or name == "booking"]
+            return
     if name == "generic":
         _generic(text, start, end, out)
         return
@@ -256,14 +294,18 @@ def _generic(text: str, start: int, end: int, out: list[Report]) -> None:
     before = text[low:start].lower()
     named = _OF_WHAT.search(before)
     latin = text[end - 1].isascii()
-    if (latin and named is None) or _OF_THINGS.search(before) is not None:
+    label = text[start:end]
+    if (latin and named is None) or (label not in _OF_SOMEONE and _OF_THINGS.search(before) is not None):
         return
     digits = sum(map(str.isdigit, value))
     coded = value.upper() == value and any(map(str.isupper, value)) and digits >= 4
     # "编号" alone says nothing, so a row of digits behind it says no more.
-    told = latin or "一" <= before[-1:] <= "鿿" or text[start:end] in ("工牌", "工牌号", "宽带", "寬頻", "会员", "會員")
-    if not (coded or (told and digits >= (6 if value.isdigit() else 7))) or _DATE.fullmatch(value) or _UNIT.match(text, stop):
+    told = latin or "一" <= before[-1:] <= "鿿" or label in ("宽带", "寬頻", "会员", "會員")
+    enough = told and label not in _PEOPLE and digits >= (6 if value.isdigit() else 7)
+    if not (coded or enough) or _DATE.fullmatch(value) or _UNIT.match(text, stop):
         return
+    if not latin and value.isdigit() and digits >= 12 and _OF_WHOM.search(before + label) is None:
+        return  # as long as the numbers of wares and counters
     if _STANDARD.match(value) is None and _MANY.match(text, stop) is None:
         out.append((begin, stop, "order" if _OF_TRADE.search(before + text[start:end].lower()) else "account", 0, GUESSED))
 
@@ -303,6 +345,12 @@ def _farther(text: str, start: int, end: int, name: str, out: list[Report]) -> b
         if told and match is not None and "_" in match.group():
             out.append((begin, match.end(), kind, 0, GUESSED))
             return True
+        if told and latin and between.group().endswith(" is ") and _BY_ME.search(text, max(0, start - 4), start) is not None:
+            value = match.group() if match is not None else ""
+            free = value.islower() and value not in NOTHING and value not in ORDINARY and DESCRIBING.search(value) is None
+            if free and CHOSEN.match(value) and len(value) >= 6:
+                out.append((begin, begin + len(value), kind, 0, GUESSED))
+                return True
         form = CODE
     match = form.match(text, begin)
     if match is None or not _certain(text, name, match.group(), begin, match.end()):
@@ -335,7 +383,8 @@ def _before(text: str, start: int, name: str, out: list[Report]) -> None:
         fits = value[0] == "@" or (" on " not in text[stop:start] and any(map(str.isdigit, value)) and len(value) >= 5)
     else:
         fits = form.fullmatch(value) is not None
-    if fits and (value[0] == "@" or _certain(text, name, value, begin, stop)):
+    chosen = name in _NAMED and ("_" in value or (not value.isdigit() and "我" in text[stop:start]))
+    if fits and (value[0] == "@" or chosen or _certain(text, name, value, begin, stop)):
         out.append((begin, stop, kind, 0, GUESSED))
 
 
@@ -368,33 +417,44 @@ def _plausible(text: str, name: str, word: tuple[int, int], value: str, stop: in
     start, end = word
     if name in ("password", "social", "account"):
         marked = _MARK.search(value) is not None
-        if value.lower() in _NOTHING or _MASKED.match(value):
+        if value.lower() in NOTHING or _MASKED.match(value):
             return False
         if text[stop : stop + 1] == "(" if name == "password" else _VERSION.fullmatch(value) is not None:
             return False
+        if not strong and value.lower() in ORDINARY:
+            return False
         label = text[start:end]
-        if label in ("Line", "LINE") and (value.isdigit() or not strong):
+        if label.lower() == "handle" and (not strong or text[stop : stop + 1] == "(" or value.lower() == "handle"):
+            return False  # a verb, or a name of a program
+        if label in ("Line", "LINE") and (value.isdigit() or not (strong or "加" in joint)):
             return False
         if not marked and (label.lower() in _VAGUE or "|" in joint or joint.count("\n") > 1):
             return False
         if not strong:
-            mine = "is" in joint and text[max(0, start - 12) : start].lower().rstrip().endswith(("my", "the new", "new", "your"))
-            if (not marked and not mine) or (not joint and name != "social" and len(value) < 6):
+            mine = "is" in joint and text[max(0, start - 12) : start].lower().rstrip().endswith(_OWNERS)
+            opening = name == "account" and " is" in joint and value.islower() and len(value) >= 6
+            opening = opening and text[max(0, start - 3) : start].rstrip()[-1:] in ("", ".", "!", "?", ":")
+            mine = (mine or opening) and DESCRIBING.search(value) is None
+            chosen = name != "password" and is_chosen(text, start, end, value)
+            if (not marked and not mine and not chosen) or (not joint and name != "social" and len(value) < 6):
                 return False
             if name == "password" and not marked and value.islower() and len(value) < 8:
                 return False
         if name == "password" and _IDENTIFIER.match(value) and not _OF_PEOPLE.match(text, start):
             return False  # "token: upstream_timeout" explains a field
         if name != "password" and not marked and _WORD.match(value) and text[stop : stop + 2].strip()[:1].isalpha():
-            return False  # a sentence goes on
+            return is_chosen(text, start, end, value)  # else a sentence goes on
         return not (not any(map(str.isalpha, value)) and _UNIT.match(text, stop)) and not (len(value) < 4 and not strong)
     if name in ("number_of_account", "order", "booking", "order_bare", "one_time"):
         if _UNIT.match(text, stop) and (value.isdigit() or not strong or _YEAR.match(value)):
             return False
         strong = strong or "is" in joint or "'s" in joint or "’s" in joint
+        if name == "one_time" and len(value) == 18 and uscc(value.upper()):
+            return False  # "信用代码"
         if name == "one_time" and value.isdigit() and text[start:end].lower() != "code":
             return _UNIT.match(text, stop) is None
-        if not strong and (len(value) < 5 or _YEAR.fullmatch(value)):
+        least = 4 if text[start:end] in _OF_WORK else 5
+        if not strong and (len(value) < least or _YEAR.fullmatch(value)):
             return False
         if value.isupper() and not value.isdigit() and 5 <= len(value) <= 8 and name in ("order", "booking"):
             # The locators of airlines and hotels have few digits or none.
@@ -403,7 +463,9 @@ def _plausible(text: str, name: str, word: tuple[int, int], value: str, stop: in
             return False
         if name == "order_bare" and not strong and _DATE.fullmatch(value):
             return False
-        if strong and _YEAR.fullmatch(value) and len(value) > 4:
+        if _YEAR.fullmatch(value) and ((strong and len(value) > 4) or text[stop : stop + 1] in ("）", ")", "〕")):
+            return False
+        if name == "order" and not strong and value.isdigit() and _MANY.match(text, stop) is not None:
             return False
         return sum(map(str.isdigit, value)) >= (2 if strong else 3)
     if name == "vehicle":

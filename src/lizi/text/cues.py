@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 
 # A day is no number of an order.
-_NO_DATE = r"(?!(?:19|20)[0-9]{2}[-/][0-9]{1,2}[-/][0-9]{1,2}(?![0-9\-])|[0-9]{1,2}[-/][0-9]{1,2}[-/](?:19|20)[0-9]{2}(?![0-9\-]))"
+_NO_DATE = (
+    r"(?!(?:19|20)[0-9]{2}[-/](?:19|20)[0-9]{2}(?![0-9\-]))"
+    r"(?!(?:19|20)[0-9]{2}[-/][0-9]{1,2}[-/][0-9]{1,2}(?![0-9\-])|[0-9]{1,2}[-/][0-9]{1,2}[-/](?:19|20)[0-9]{2}(?![0-9\-]))"
+)
 _SPACED = _NO_DATE + r"[0-9]{2,6}(?:[ \-][0-9]{2,6}){1,6}(?![0-9A-Za-z]|[-_][0-9A-Za-z])"
 _CODED = _NO_DATE + r"(?=[A-Za-z\-_]{0,12}[0-9])[A-Za-z0-9](?:[A-Za-z0-9\-_/]{2,38})[A-Za-z0-9](?![A-Za-z0-9])"
 CODE = re.compile(rf"(?:[A-Z]{{1,3}} )?{_SPACED}(?: [A-D](?![0-9A-Za-z]))?|{_CODED}")
@@ -26,7 +29,7 @@ PLATE = re.compile(
     r"[A-Z0-9]{7,10}|[\u4e00-\u9fff][0-9]{6})(?![0-9A-Za-z])"
 )
 VEHICLE = re.compile(
-    r"(?:[A-Z]{2,3}[- ]?(?!19|20)[0-9]{4}|[0-9][A-Z]{3}[0-9]{3}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}|[0-9]{4}-[A-Z]{2}|[A-Z][0-9]{1,3} "
+    r"(?:[A-Z]{2,3}[- ]?(?!19|20)[0-9]{4}|[0-9][A-Z]{3}[0-9]{3}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}|[0-9]{4}-[A-Z]{2}|T[0-9]{6}C|[A-Z][0-9]{1,3} "
     r"[A-Z]{3})(?![0-9A-Za-z]|-)"
 )
 TOKEN = re.compile(r"[!#-&(-+\--:=?-_a-~]{4,128}")  # printable ASCII but quotes, commas, semicolons and angle brackets
@@ -67,6 +70,7 @@ def _spelt(words: str) -> list[str]:
 def _rule(name: str, kind: str, form: re.Pattern[str], chinese: str = "", english: str = "") -> None:
     RULES[name] = (kind, form)
     CHINESE.update(dict.fromkeys((word for word in chinese.split() if not word.isascii()), name))
+    CHINESE.update({word[:-2] + "id": name for word in chinese.split() if word.endswith("ID") and not word.isascii()})
     ENGLISH.update(dict.fromkeys((word.lower() for word in chinese.split() if word.isascii()), name))
     ENGLISH.update(dict.fromkeys(_spelt(english), name))
 
@@ -104,19 +108,26 @@ _rule(
     "快手号 小红书号 小红书 小紅書 微博 B站 知乎 "
     "陌陌号 钉钉号 飞书号 推特 脸书 電報 电报 游戏ID 游戏账号 游戏id 遊戲ID 游戏昵称 加Q 加q 加我V 加我v 加我Q Q号 q号 Q號 企鹅 "
     "企鵝 好友码 好友碼 微信ID 抖音ID 微博ID IG帳號 IG LINE帳號 脸书账号 Telegram WhatsApp帳號 "
+    "v信 v信号 wx号 WX号 wx WX 加賴 加赖 賴ID 微信號 QQ小号 QQ帐号 QQ账号 qq账号 淘宝会员名 淘宝账号 淘宝ID 淘宝 旺旺号 旺旺 钉钉 "
+    "钉钉账号 飞书 快手 豆瓣 B站账号 B站ID 知乎账号 微博账号 抖音账号 小红书账号 "
+    "快手账号 微信账号 微信帳號 推特ID 脸书ID 臉書 臉書帳號 IG號 Line帳號 Facebook帳號 Discord帳號 支付寶帳號 网易云ID 闲鱼号 闲鱼ID "
+    "百度账号 百度ID 战网账号 战网ID 任天堂好友码 Xbox账号 PSN账号 "
+    "SteamID 游戏名 游戏昵称 角色ID 角色名 玩家ID "
     "王者荣耀ID 王者ID 原神UID 小红书ID 快手ID 知乎ID 豆瓣ID 推特账号 推特號 Steam账号 苹果账号 Apple账号",
     "wechat~id wechat weixin wx~id qq~{number,id} qq telegram whatsapp~id twitter instagram insta snapchat discord skype line~id "
     "steam~id apple~id alipay venmo cashapp cash~app paypal tiktok facebook linkedin github~{user,username,handle} gamer~tag "
     "gamertag psn~{id,} "
     "xbox~{id,gamertag,live} battletag friend~code riot~id epic~id line reddit~{user,username,handle} twitch "
     "{instagram,twitter,telegram,venmo,tiktok,discord,line,skype,facebook,snapchat,wechat}~{handle,id,name,username,account,user} "
-    "alipay~{id,account} player~id game~id",
+    "alipay~{id,account} player~id game~id fb fb~{id,name,account} ig~{id,name,account,handle} taobao~{id,account,name} douyin~id "
+    "weibo~{id,account} kakao~id viber signal~username",
 )
 _rule(
     "account",
     "account",
     HANDLE,
-    "账号 帐号 帳號 賬號 账户名 账户 帐户 帳戶 賬戶 用户名 用戶名 使用者名稱 使用者名称 登录名 登錄名 登入名 用户ID 用户id 用戶ID UID "
+    "账号 帐号 帳號 賬號 账户名 账户 帐户 帳戶 賬戶 用户名 账号名 账号名称 帐号名 帐号名称 账户名称 帳號名稱 帐户名 用戶名 使用者名稱 "
+    "使用者名称 登录名 登錄名 登入名 用户ID 用户id 用戶ID UID "
     "昵称ID uid 登录账号 登錄帳號 登入帳號 登入账号",
     "user~name user~id userid login~{id,name} login uid account~name handle screen~name id nick nickname log~in~as logged~in~as "
     "login~as signed~in~as",
@@ -140,14 +151,22 @@ _rule(
     "健保卡號碼 会员账号 會員帳號 会员码 會員號碼 會員證號 "
     "VIP号 VIP卡号 积分卡号 购物卡号 储值卡 礼品卡号 员工ID 員工號 職員編號 職員證 教师编号 教工号 教职工号 警员编号 駕駛執照 "
     "駕駛執照號碼 驾驶证 驾照 驾驶证编号 "
-    "准考證號碼 学籍 学生证号 學生證號 學生證 学生证 学员号 學員編號 保單編號 保险号 投保单号 合约号 合約號 贷款合同号 贷款账号 貸款編號 "
+    "准考證號碼 学籍 学生证号 學生證號 學生證 学生证 学员号 學員編號 保單編號 保单编号 保险号 投保单号 合约号 合約號 贷款合同号 "
+    "贷款账号 貸款編號 "
     "公积金号 公积金个人账号 公积金单位账号 社会保障卡号 社会保障卡 医保卡号码 医疗证号 体检号 体检编号 条码号 样本号 档案号 檔案編號 "
     "收款帳號 匯款帳號 銀行戶口 戶口號碼 户口号码 存折号 存摺帳號 證券帳號 证券账户 股東號 期货账号 資金帳號 交易账号 机顶盒号 "
     "智能卡号 SIM卡号 ICCID 设备ID 裝置序號 "
     "机器码 机身号 机身序列号 车辆识别代号 車架號碼 引擎號碼 车架 房间预订号 图书证 借书证 图书卡号 读者证号 借閱證號 党员证号 "
     "工会会员号 志愿者编号 残疾证号 退伍证号 结婚证号 毕业证号 学位证号 "
     "毕业证书编号 出生证号 出生证编号 律师证号 执业证 居民健康卡号 健康卡号 疫苗编号 参保号 参保编号 个人编号 个人账号 人员编号 "
-    "单位编号 租户号 住户编号",
+    "单位编号 租户号 住户编号 考号 考试号 户号 戶號 工牌 工牌号 工牌号码 工牌編號 员工证号 员工卡号 员编 員編 病人ID 病患ID 患者编码 "
+    "水费编号 电费编号 燃气费编号 燃气费户号 物业户号 物业编号 供暖编号 供电编号 学生ID 学生编号 学生卡号 "
+    "会员编码 会员卡编号 考籍号 准考证 准考證 社保编码 社保个人编号 ETC卡号 ETC卡 ETC 账单户号 煤气户号 煤气卡号 供电户号 供水户号 "
+    "热力户号 暖气户号 用电户号 用水户号 用气户号 缴费户号 缴费账号 饭卡 借书卡号 读者编号 图书证号码 "
+    "病人号 患者号 患者登记号 病人登记号 就诊登记号 检查号 影像号 检验单号 病理号 处方号 对公账号 结算账号 存款账号 理财账号 "
+    "贷款编号 信托账号 保险合同号 客戶編碼 客户编码 客户帐号 客戶帳號 用户账号编号 會員卡號 會員證 貴賓卡號 "
+    "捷運卡號 一卡通號碼 勞保號碼 勞保證號 病歷 病歷碼 掛號證號 學生編號 考生編號 准考證編號 保單號 帳戶號碼 戶號號碼 網路帳號 寬頻帳號 "
+    "電話帳號 強積金帳號",
     "account~{number,no,num,id} acct~{number,no,num,id,} account a/c member{ship,}~{number,no,id} "
     "customer~{number,no,id,code,reference,ref,account} {gym,club}~membership membership member crew~id officer~id worker~id "
     "teacher~id personnel~{number,id} payroll~{number,id} "
@@ -196,7 +215,7 @@ _rule(
     "申请编号 申请号 申請編號 申請號碼 服务单号 服務單號 服务编号 投诉单号 投诉编号 投訴編號 投诉号 报案号 报案编号 報案編號 "
     "報案號碼 理赔号 理赔编号 理赔单号 理賠編號 理賠號碼 理赔案号 赔案号 賠案號碼 "
     "维修单号 维修编号 維修單號 维修单 報修單號 报修单号 报修编号 缴费单号 繳費單號 账单编号 账单号 帳單編號 帳單號碼 宅配單號 "
-    "托運單號 寄件編號 寄件单号 取貨編號 取貨號碼 取件号 交貨便代碼 "
+    "托運單號 寄件編號 寄件单号 取貨編號 取貨號碼 取件号 交貨便代碼 票据号 票据号码 票據號碼 单据号 单据编号 單據號碼 取件单号 行程单号 "
     "挂号单号 预约单号 取号 排队号 报价单号 報價單號 合同订单号 尾单号 出库单号 入库单号 发货单号 發貨單號 送货单号 配送单号 "
     "外卖单号 外卖订单号 团购券号 券码 券号 提货单号 提货号 提货码 批次号",
     "order~{number,no,num,id,code,ref,reference} tracking~{number,no,num,id,code,ref,reference} tracking "
@@ -238,7 +257,8 @@ _rule(
     "order_bare",
     "order",
     LONG_CODE,
-    "订单 訂單 快递 快遞 发票 發票 包裹 退款 退货 退貨 理赔 理賠 保单 保單 提单 案件 预订 預訂 交易 采购单 采购订单 账单 帳單 顺丰 "
+    "行程单 行程單 单子 單子 预约 預約 票据 订单 訂單 快递 快遞 发票 發票 包裹 退款 退货 退貨 理赔 理賠 保单 保單 提单 案件 预订 預訂 "
+    "交易 采购单 采购订单 账单 帳單 顺丰 "
     "顺丰速运 顺丰快递 順豐 順豐速運 中通 中通快递 圆通 圆通速递 圓通 申通 韵达 韻達 极兔 "
     "極兔 京东 京东快递 京东物流 菜鸟 菜鸟裹裹 邮政 中国邮政 郵局 中華郵政 EMS 德邦 黑貓 黑貓宅急便 宅急便 宅配 新竹物流 嘉里大榮 "
     "跨越速运 百世 天天快递 安能 店到店 DHL UPS FedEx",
@@ -253,7 +273,8 @@ _rule(
     "generic",
     "account",
     CODE,
-    "编号 編號 号码 號碼 编码 編碼 证号 證號 户号 戶號 卡号码 工牌 工牌号 会员 會員 宽带 寬頻 账户号 戶口 代號 代号 挂号单 掛號單 "
+    "编号 編號 号码 號碼 编码 編碼 证号 證號 卡号码 员工 員工 学生 學生 患者 病人 客户 客戶 会员 會員 宽带 寬頻 账户号 戶口 代號 代号 "
+    "挂号单 掛號單 "
     "理赔单 参考 參考",
     "number num",
 )

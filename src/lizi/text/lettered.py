@@ -32,6 +32,8 @@ _PLATE_RARE = re.compile(
     r"使[·• ]?[0-9]{6}(?![0-9A-Za-z])|WJ ?[·•]?[0-9]{2}[·•\- ]?[0-9A-Z]{5}(?![0-9A-Za-z])|"
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][·•][A-HJ-NP-Z][·• ]?[A-HJ-NP-Z0-9]{5,6}(?![0-9A-Za-z])"
 )
+_USCC_SPACED = re.compile(r"(?:[159][1239]|[ANY][1-9])(?:[ \-]{0,2}[0-9A-HJ-NP-RTUWXY]){16}(?![0-9A-Za-z])", re.IGNORECASE)
+_USCC_JOINED = re.compile(r"([a-z]{2,12}[_:\-]?)?([159][1239][0-9]{6}[0-9A-HJ-NP-RTUWXY]{10})(?:[a-z]{2,12})?$", re.IGNORECASE)
 _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?![0-9A-Za-z])")
 
 _HEAD = re.compile(r"[A-Za-z0-9]{1,34}$")
@@ -105,6 +107,14 @@ def tokens(text: str, groups: list[tuple[int, int]]) -> list[Report]:
             spaced = _INSURANCE_SPACED.match(text, max(0, start - 3))
             if spaced is not None:
                 out.append((*spaced.span(), "account", 0, LIKELY))
+        if end - start <= 8 and start >= done and text[end : end + 1] in (" ", "-") and text[start] in "159":
+            parted = _USCC_SPACED.match(text, start)
+            if parted is not None and not (text[start - 1 : start].isascii() and text[start - 1 : start].isalnum()):
+                code = parted.group().replace(" ", "").replace("-", "").upper()
+                if uscc(code) or (code[2:8].isdigit() and _near(_COMPANY_CUE, text, start, parted.end())):
+                    out.append((*parted.span(), "uscc", 0, CERTAIN))
+                    done = parted.end()
+                    continue
         if end - start < 5 or start < done:
             continue
         before, after = text[start - 1 : start], text[end : end + 1]
@@ -115,6 +125,11 @@ def tokens(text: str, groups: list[tuple[int, int]]) -> list[Report]:
         tail = _TAIL.match(text, end)
         stop = tail.end() if tail is not None else end
         done = stop
+        if 18 <= stop - begin <= 34:
+            joined = _USCC_JOINED.match(text[begin:stop])
+            if joined is not None and uscc(joined[2].upper()):
+                out.append((begin + joined.start(2), begin + joined.end(2), "uscc", 0, CERTAIN))
+                continue
         if stop - begin > 34 or text[begin - 1 : begin] == "_" or text[stop : stop + 1] == "_":
             continue
         found = _token(text, begin, stop, text[begin:stop].upper())

@@ -44,6 +44,7 @@ _VERBS = frozenset(
     )
 )
 _DOTTED = re.compile(r"dot|DOT|Dot|点|點")
+_SPOKEN_DOT = re.compile(r"[点點] ?[a-z]")
 _ARTICLE = re.compile(r"^[0-9]{1,64} at | at (?:the|a|an|this|that|my|your|our|noon|home|least|all) ", re.IGNORECASE)
 _MAIL_CUE = re.compile(r"mail|write|contact|reach|gmail|send|邮|郵|信箱|联系|聯絡")
 _REPLACED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63}) ?([#*☆★&]) ?([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,3})")
@@ -58,11 +59,15 @@ _V4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|
 _V4_CUE = re.compile(
     r"(?<![a-z])(?:(?:ip|ipv4|dns|ping|ssh|host|hosts|nat|vpn|vps|nas|lan|wan|telnet|nmap|curl|wget|ftp|sftp|rdp|proxy|addr|subnet|netmask|"
     r"traceroute|route|bind|listen|nameserver)(?![a-z])|address|hostname|localhost|server|gateway|router|firewall|remote|connect|traffic|"
-    r"request|attack|block|banned|log(?:ged|in|s)?(?: |-)?in|login|visitor|network|resolv|printer|camera|machine|cluster|port |http|"
+    r"request|attack|block|banned|log(?:ged|in|s)?(?: |-)?in|login|visitor|network|resolv|printer|camera|machine|cluster|port |http|deny|"
+    r"allow|permit|reject|drop |source|destination|peer|endpoint|upstream|whitelist|blacklist|unreachable|timeout|timed out|packet|"
+    r"inet|session|probe|scan|abuse|"
     r"listen)|"
     r"地址|位址|主机|主機|服务器|伺服器|网关|網關|登录|登錄|登入|来源|來源|代理|访问|訪問|存取|節點|节点|内网|內網|外网|外網|防火墙|"
     r"防火牆|路由|"
-    r"端口|连接埠|子网|子網|攻击|攻擊|封禁|封锁|网络|網路|网段|打印机|印表機|摄像头|攝影機|机器|解析|域名|白名单|黑名单|请求"
+    r"端口|连接埠|子网|子網|攻击|攻擊|封禁|封锁|网络|網路|网段|打印机|印表機|摄像头|攝影機|机器|解析|域名|白名单|黑名单|请求|拉黑|拦截|"
+    r"攔截|丢包|連線|连接|扫描|掃描|告警|日志|日誌|机房|機房|云主机|跳板机|堡垒机|交换机|交換器|"
+    r"终端|監控|监控"
 )
 _VERSION_CUE = re.compile(
     r"(?<![a-z])(?:v|ver|app|ios|os|android|windows|macos|linux|kernel|chrome|firefox|edge|safari|sdk|oid|sql server|driver|drivers|"
@@ -78,6 +83,8 @@ _VERSION_AFTER = re.compile(
     r"[ \"'”」』)）]{0,2}(?:版|安装|安裝|以上|更新|发布|發布|升级|升級|补丁|条|條|节|節|章|is out|release|build|update|patch|version|"
     r"of the (?:app|manual|standard|spec)|之前的版)"
 )
+_DOCUMENTED = ([192, 0, 2], [198, 51, 100], [203, 0, 113])  # RFC 5737: no program counts its versions so
+_PLACED = re.compile(r"(?:(?<![a-z])(?:at|via|from|src|dst|on|to|with) |[=\[>])$")
 _V4_MORE = re.compile(r":[0-9]{2,5}(?![0-9])|/[0-9]{1,2}(?![0-9])")
 _V6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9A-Za-z:])")
 _MAC = re.compile(r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Za-z]|[:-][0-9A-Fa-f])")
@@ -177,7 +184,7 @@ def _may_be_spelt(text: str, lower: str) -> bool:
         return True
     if " at " in lower and (" dot " in lower or "点" in lower or "點" in lower or "[" in lower or "(" in lower):
         return True
-    if "@" in text and (" dot " in lower or "点" in lower or "點" in lower):
+    if "@" in text and (" dot " in lower or (("点" in lower or "點" in lower) and _SPOKEN_DOT.search(lower) is not None)):
         return True
     return ("at" in lower or "@" in lower) and (
         ("(" in lower or "[" in lower or "<" in lower or "{" in lower or "（" in lower or "【" in lower)
@@ -246,6 +253,8 @@ def _v4(text: str, start: int, end: int) -> Report | None:
     if _V4_CUE.search(after) is not None:
         return start, end, "ip_address", 0, CUED
     # Without any word: only the networks at home, and what no version counts up to.
+    if parts[:3] in _DOCUMENTED or (parts[0] == 10 and _PLACED.search(before) is not None):
+        return start, end, "ip_address", 0, LIKELY
     at_home = parts[:2] == [192, 168] or (parts[0] == 172 and 16 <= parts[1] <= 31)
     if at_home or (sum(part >= 100 for part in parts) >= 2 and parts[0] >= 11):
         return start, end, "ip_address", 0, LIKELY

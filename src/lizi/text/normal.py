@@ -62,7 +62,8 @@ _NUMERALS = dict(
 )
 _CLASS = "".join(_NUMERALS)
 # Five: below it stand years and ordinary numerals; a code or a number that anybody dials has more. 40: no number has more digits.
-_SPELT = re.compile(f"[{_CLASS}](?:[ \\-]?[{_CLASS}0-9]){{4,40}}")
+# A person's name may end in a numeral before a number: "张三 138…".
+_SPELT = re.compile(f"[{_CLASS}](?! [0-9]{{3}})(?:[ \\-]?[{_CLASS}0-9]){{4,40}}")
 _TO_DIGITS = {ord(numeral): digit for numeral, digit in _NUMERALS.items()}
 
 

@@ -38,7 +38,12 @@ _ID_CUE = re.compile(r"身份|身分|证件|證件|公民|id card|id no|id numbe
 _IMEI_CUE = re.compile(r"imei|meid|串[号號码碼]|[设設][备備][号號识識标標]|手机识别|serial")
 _SSN_CUE = re.compile(r"ssn|social(?! (?:media|network|life|club))|itin|taxpayer|社会安全|社會安全")
 _NOT_A_CARD = re.compile(
-    r"[订訂][单單]|[单單][号號]|流水|交易|快[递遞]|物流|运单|編號|编号|order|track|invoice|transaction|reference|isbn|条码|條碼"
+    r"[订訂][单單]|[单單][号號]|流水|交易|快[递遞]|物流|运单|編號|编号|order|track|invoice|transaction|reference|isbn|条码|條碼|计数|"
+    r"計數|读数|讀數|[样樣]本|[总總][数數]|"
+    r"[累总總][计計]|[数數]量|人次|序列|批[号號次]|产品|產品|商品|物料|[编編][码碼]|"
+    r"脉冲|播放|[销銷]量|流量|字[节節]|哈希|[时時][间間]戳|随机|隨機|种子|(?<![充储儲超])值|参数|參數|[变變]量|票[房务務]|[标標]准|"
+    r"counter|count|total|sample|serial|batch|sku|part n|"
+    r"barcode|seed|hash|timestamp|pulse|parameter|value|bytes|rows|stat"
 )
 
 _AREA = re.compile(r"0(?:10|2[0-9]|[3-9][0-9]{2})[2-8][0-9]{6,7}")  # Chinese landline with its area
@@ -56,8 +61,19 @@ _CARD_SHAPES = frozenset(
 _ABROAD = ("86", "44", "81", "82", "33", "49", "65", "61", "852", "853", "886", "1")  # behind 00
 _AFTER_PHONE = re.compile(r"\s?(?:转|轉|分机|分機|內線|内线|ext\.?|extension|x|#|-)\s?[0-9]{1,6}(?![0-9A-Za-z])", re.IGNORECASE)
 _LOOSE_X = re.compile(r"[ -]?[Xx](?![0-9A-Za-z])")
+_NOT_DIALLED = re.compile(
+    r"(?:qq|扣扣|[会會][员員]|[客用][户戶]|[统統]一|[编編]|卡|[订訂][单單]|[发發]票|[单單]|[帐帳账賬][户戶]?|[证證]|病[历歷]|序列|"
+    r"[车車]牌|八[达達]通|牌照|学籍|學籍|"
+    r"[户戶])(?:[号號][码碼]?|[编編][号號]|代[码碼])[^0-9a-z]{0,4}$"
+)
 _AMOUNT = re.compile(r"\.[0-9]{1,2}(?![0-9.])")
 _CUE_LETTERS = frozenset(listed("tel phone mobile cell fax call qq wx vx id no card imei ssn sn dh sj sfz hp ph mob whatsapp"))
+_OTHER_CARDS = re.compile(
+    r"(?:etc|公交|地[铁鐵]|交通|[图圖][书書][馆館]?|借[书書]|[会會][员員]|加油|校[园園]|[饭飯]|[医醫]保|社保|就[诊診]|[电電][视視]|里程|"
+    r"捷[运運]|悠[游遊]|健保)卡?"
+    r"(?:[号號卡][码碼]?)?[^0-9a-z]{0,4}$"
+)
+_COUNTED = re.compile(r"\s?(?:[个個次人条條件注票元度步位字]|字节|脉冲|bytes|times|people|units|rows|ns|pulses)", re.IGNORECASE)
 _MARKET = re.compile(r"[0-9]{3}-[0-9]{7}-[0-9]{7}(?![0-9A-Za-z-])")  # the largest shop's orders
 _WORD_BEFORE = re.compile(r"[A-Za-z]{1,10}$")
 
@@ -202,8 +218,8 @@ def _card(text: str, start: int, end: int, digits: str) -> Report | None:
             return start, end, "bank_card", 0, CERTAIN
         if _cued(_NOT_A_CARD, text, start, end):
             return None
-        return start, end, "bank_card", 0, LIKELY
-    if cued and not _cued(_NOT_A_CARD, text, start, end, 8):
+        return None if _COUNTED.match(text, end) is not None else (start, end, "bank_card", 0, LIKELY)
+    if cued and not _cued(_NOT_A_CARD, text, start, end, 8) and _OTHER_CARDS.search(text[max(0, start - 12) : start].lower()) is None:
         return start, end, "bank_card", 0, CUED
     return None
 
@@ -259,6 +275,8 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
             if shape == (11,) and (_AREA.fullmatch(digits) or digits[1] in "127"):
                 return LIKELY if _AREA.fullmatch(digits) else CUED if _cued(_PHONE_CUE, text, start, end) else None
     if length in (10, 12) and (shape in _AREA_SHAPES or shape == (length,)) and _AREA.fullmatch(digits):
+        if shape == (length,) and _NOT_DIALLED.search(text[max(0, start - 14) : start].lower()) is not None:
+            return None
         sure = shape != (length,) or length == 12 or digits.startswith("09")
         if sure or _cued(_PHONE_CUE, text, start, end):
             return LIKELY
@@ -266,7 +284,7 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
         return LIKELY
     if length == 12 and digits.startswith("8869") and shape in ((3, 3, 3, 3), (3, 9), (3, 3, 6), (12,)):
         return LIKELY
-    if length == 11 and digits[0] == "0" and digits[1] in "12" and shape in ((1, 2, 4, 4), (1, 3, 3, 4), (1, 4, 3, 3), (1, 4, 6)):
+    if length == 11 and digits[0] == "0" and digits[1] in "127" and shape in ((1, 2, 4, 4), (1, 3, 3, 4), (1, 4, 3, 3), (1, 4, 6)):
         return LIKELY  # "(0)20 7946 0018"
     if length == 10:
         if digits[:3] in ("400", "800") and shape in _TOLL_FREE_SHAPES:
@@ -278,11 +296,13 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
         if american and shape == (3, 3, 4) and (text[start + 3] in ")）" or text[start + 3] == text[start + 7] in ("-", ".")):
             return LIKELY
         if digits[0] in "23456789" and shape in ((3, 3, 4), (10,), (3, 7)) and _cued(_PHONE_CUE, text, start, end, 24):
-            return CUED
+            return None if _NOT_DIALLED.search(text[max(0, start - 14) : start].lower()) is not None else CUED
         # "my number is": of many things, so another word that explains it goes first
         if american and _numbered(text, start):
             return LIKELY
     taiwan = length in (9, 10) and digits[0] == "0" and digits[1] in "2345678" and shape in _TAIWAN_SHAPES
+    if taiwan and _NOT_DIALLED.search(text[max(0, start - 14) : start].lower()) is not None:
+        return None
     if taiwan and (shape != (length,) or _cued(_PHONE_CUE, text, start, end)):
         return LIKELY
     local = shape in ((4, 4), (8,), (7,), (3, 4)) and digits[0] in "2345689"
@@ -290,6 +310,8 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
         return None  # from year to year
     if not local or (shape == (8,) and digits[:2] in ("19", "20") and digits[4:6] <= "12"):
         return None  # a day is written so too
+    if _NOT_DIALLED.search(text[max(0, start - 14) : start].lower()) is not None:
+        return None
     return CUED if _cued(_PHONE_CUE, text, start, end, 20) or _DIALLED.search(text, max(0, start - 8), start) is not None else None
 
 
