@@ -60,7 +60,9 @@ _CODED_WORDS = frozenset(("ni", "nin", "shei", "shui", "uoy", "ohw", "rouy", "lb
 """you, who, your: in pinyin, backwards, in rot13."""
 _LATIN_WORDS = re.compile("[a-z]+")
 _CODED_CHARACTERS = 12
-_SPELLED = re.compile(r"[ \n\"'(*_][A-Za-z0-9]{1,2}[ .·_-][A-Za-z0-9]{1,2}[ .·_-]")
+_SPELLED = re.compile(
+    r"[ \n\"'(*_](?:[A-Za-z0-9](?:[ .·_-][A-Za-z0-9]){2}|[0-9A-Fa-f]{2}(?:[ .:_-][0-9A-Fa-f]{2}){2})(?![A-Za-z0-9])"
+)
 _CODED = re.compile(r"[!-~]{12,}|%|\\|(?<![A-Za-z0-9])[A-Za-z0-9]{1,2}(?:[ .·_-][A-Za-z0-9]{1,2}(?![A-Za-z0-9])){2}")
 """Base 64 and the like, escapes, letters one by one."""
 _FOREIGN = re.compile(r"[^\x00-\u024f\u2010-\u2027\u3000-\u303f\u4e00-\u9fff\uff00-\uff20\uff5b-\uffef]")
