@@ -26,7 +26,7 @@ os.environ["PYTHONPATH"] = str(HERE.parent / "src")
 import uvloop  # noqa: E402
 from render import render  # noqa: E402
 from versus import measures  # noqa: E402
-from versus.gateways import SYSTEMS, WORK, Running, System  # noqa: E402
+from versus.gateways import SYSTEMS, UNVEILED, WORK, Running, System  # noqa: E402
 from versus.process import free_port, raise_file_limit, start, stop  # noqa: E402
 
 from lizi.load import Target  # noqa: E402
@@ -123,7 +123,7 @@ class _Bench:
                     connections = _connections(system)
                     self._run(number, "whole_max", system, lambda r, c=connections: measures.whole_max(r, seconds=seconds, connections=c))
             if not wanted or "whole_half" in wanted:
-                for rival in [system for system in self._systems if system.name not in ("lizi", "floor")]:
+                for rival in [system for system in self._systems if system.name not in ("lizi", "floor", UNVEILED)]:
                     self._half(number, rival, everyone, seconds)
             if not wanted or "streams" in wanted:
                 for system in everyone:
@@ -133,6 +133,10 @@ class _Bench:
                     self._run(
                         number, "streams", system, lambda r, n=at_once, s=number: measures.streams(r, at_once=n, seconds=seconds, seed=s)
                     )
+            if not wanted or "long" in wanted:
+                for system in self._systems:
+                    if system.name in ("lizi", UNVEILED):
+                        self._run(number, "beside_long", system, lambda r, s=number: measures.beside_long(r, 300, seconds=seconds, seed=s))
             if not wanted or "refusing" in wanted:
                 for system in self._systems:
                     self._refusing(number, system, seconds)
@@ -263,7 +267,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; Lizi and the floor only; writes nothing")
     parser.add_argument("--only", nargs="+", choices=[system.name for system in SYSTEMS], help="these systems")
-    parser.add_argument("--measures", nargs="+", default=[], choices=["whole_max", "whole_half", "streams", "refusing", "memory"])
+    parser.add_argument("--measures", nargs="+", default=[], choices=["whole_max", "whole_half", "streams", "long", "refusing", "memory"])
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--out", help="file name under benchmarks/results; the page is then not rendered")
     given = parser.parse_args()

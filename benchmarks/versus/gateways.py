@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -235,24 +236,30 @@ currency = "USD"
 input_per_million = "0.50"
 output_per_million = "1.50"
 
+[veil]
+brand = "{brand}"
+
 [partners.mock]
 base_url = "http://127.0.0.1:{upstream}/v1"
 connections = 10000
+own = {own}
 
 [models.assistant]
 targets = [{{ partner = "mock", model = "mock-model", context_tokens = 131072 }}]
 """
 
 
-def _lizi(upstream: int, core: int | None) -> Running:
-    """The full path: a key with every kind of limit set (wide), metering with prices, ledger and audit chain on disk."""
+def _lizi(upstream: int, core: int | None, *, veil: bool = True) -> Running:
+    """The full path: a key with every kind of limit set (wide), metering with prices, ledger and audit chain on disk; masked, or not."""
     port = free_port()
-    place = WORK / "lizi"
+    name = "lizi" if veil else UNVEILED
+    place = WORK / name
     shutil.rmtree(place, ignore_errors=True)
     data = place / "var"
     data.mkdir(parents=True, mode=0o700)
     config = place / "lizi.toml"
-    config.write_text(_LIZI_CONFIG.format(port=port, data=data, upstream=upstream))
+    told = {"brand": "hide", "own": "false"} if veil else {"brand": "show", "own": "true"}
+    config.write_text(_LIZI_CONFIG.format(port=port, data=data, upstream=upstream, **told))
     now = time.time()
     billions = 10**15  # micro-units: a budget that no run reaches, yet is counted down
     wide = Plan(
@@ -267,19 +274,29 @@ def _lizi(upstream: int, core: int | None) -> Running:
     with Store.open(data / "lizi.sqlite") as store:
         store.add_key(record)
         store.add_key(stopped)
-    process = _start("lizi", [sys.executable, "-m", "lizi.edge.supervisor", "--config", str(config)], core, port, ready="/readyz")
+    process = _start(name, [sys.executable, "-m", "lizi.edge.supervisor", "--config", str(config)], core, port, ready="/readyz")
     target = Target(host="127.0.0.1", port=port, headers=(("authorization", f"Bearer {key}"),))
     refused = Target(host="127.0.0.1", port=port, headers=(("authorization", f"Bearer {stopped_key}"),))
-    return Running(name="lizi", process=process, target=target, refused=refused, model="assistant")
+    return Running(name=name, process=process, target=target, refused=refused, model="assistant")
 
+
+UNVEILED = "lizi-unveiled"
 
 SYSTEMS: tuple[System, ...] = (
     System(
         name="lizi",
         label="Lizi, full path",
         version=__version__,
-        settings="one worker; app key, all limits, metering, ledger and audit chain on disk (durability batched); warnings logged",
+        settings="one worker; app key, all limits, metering, ledger and audit chain on disk (durability batched); the veil on: masked, "
+        "salted, brand hidden; warnings logged",
         launch=_lizi,
+    ),
+    System(
+        name=UNVEILED,
+        label="Lizi, without the veil",
+        version=__version__,
+        settings="the same, the partner said to be the maker's own machines: nothing masked, salted or hidden",
+        launch=partial(_lizi, veil=False),
     ),
     System(
         name="floor", label="bare uvloop floor", version="committed", settings="no features at all (benchmarks/floor.py)", launch=_floor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import statistics
 import time
 from array import array
 from collections import Counter
@@ -106,6 +107,36 @@ async def whole_open(running: Running, *, rate_per_s: float, seconds: float, see
     window.close()
     inside = [record for record in run.records if record.t_intended >= WARM_S]
     return {"rate_per_s": round(rate_per_s, 1), **window.figures(), **_spread(latencies(inside)), **_state(run)}
+
+
+LONG_CHARACTERS = 100_000
+LONG_EVERY_S = 0.5
+_LONG = ("The tide goes out and the boats lie on the sand; 潮水退去，小船停在沙滩上，孩子们在捡贝壳。 " * 2_000)[:LONG_CHARACTERS]
+
+
+async def beside_long(running: Running, rate_per_s: float, *, seconds: float, seed: int) -> Figures:
+    """(g) What short requests wait longer for when somebody sends a prompt of 100,000 characters twice a second."""
+    tree = json.loads(body(running.model))
+    tree["messages"][-1]["content"] = _LONG
+    long = running.target.request(json.dumps(tree).encode())
+    plan = [Planned(at_s=at * LONG_EVERY_S, payload=long) for at in range(int((WARM_S + seconds) / LONG_EVERY_S))]
+    alone = await whole_open(running, rate_per_s=rate_per_s, seconds=seconds, seed=seed)
+    beside, sent = await asyncio.gather(
+        whole_open(running, rate_per_s=rate_per_s, seconds=seconds, seed=seed),
+        run_open(running.target, plan, Options(timeout_s=20, drain_s=20)),
+    )
+    answered = sum(record.outcome == "ok" for record in sent.records)
+    return {
+        "p99_alone_ms": alone["p99_ms"],
+        "p99_beside_ms": beside["p99_ms"],
+        "delay_p99_ms": round(beside["p99_ms"] - alone["p99_ms"], 2),
+        "delay_p50_ms": round(beside["p50_ms"] - alone["p50_ms"], 2),
+        "long_ms": round(statistics.median(latencies(list(sent.records))) * 1_000, 1) if answered else None,
+        "long_answered": answered,
+        "long_sent": len(plan),
+        "foreign_cpu_share": beside.get("foreign_cpu_share", 0.0),
+        "outcomes": beside.get("outcomes"),
+    }
 
 
 async def streams(running: Running, *, at_once: int, seconds: float, seed: int) -> Figures:
