@@ -62,16 +62,22 @@ class BrandFilter:
 
     def feed(self, text: str) -> str:
         """What can go out now; may be empty."""
-        if self._plain and self._scan(text) is None:
-            self._passed += text
-            if len(self._passed) > _PASSED_CHARACTERS:
-                self._tell(*self._machines())
-            return text
+        before = ""
+        if self._plain:
+            cue = self._scan(text)
+            if cue is None:
+                self._passed += text
+                if len(self._passed) > _PASSED_CHARACTERS:
+                    self._tell(*self._machines())
+                return text
+            # Any split gives the same text: what stands in front of the first cue need not go through the machines.
+            before, text = text[: cue.start()], text[cue.start() :]
+            self._passed += before
         speech, links = self._machines()
         self._tell(speech, links)
         out = links.feed(speech.feed(text))
         self._plain = speech.idle and links.idle
-        return out
+        return before + out
 
     def close(self) -> str:
         """The rest, when the text has ended."""

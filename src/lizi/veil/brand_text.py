@@ -17,6 +17,7 @@ from lizi.veil.brand_tables import LOOKALIKES, SIMPLIFIED, TRADITIONAL_ONLY
 __all__ = ["Folded", "decoded", "fold", "folded_text", "has_han", "language"]
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_THREE_LETTERS = re.compile(r"[^\W\d_](?:[\W\d_]*[^\W\d_]){2}")
 _FOREIGN_LOOKALIKE = re.compile("[\u0370-\u03ff\u0400-\u052f]")
 # Single letters with the same few marks between them, as a name is spelled out; three at least, so that "a b" stays.
 _SPELLED = re.compile(r"(?<![a-z0-9])[a-z](?:[ .\-_·|/,+]{1,3}[a-z0-9](?![a-z0-9])){2,}")
@@ -103,8 +104,7 @@ def has_han(text: str) -> bool:
 def language(text: str, otherwise: str) -> str:
     """`en`, `zh-Hans` or `zh-Hant`: what the text is written in; `otherwise` where it does not tell."""
     if not has_han(text):
-        letters = sum(character.isalpha() for character in text)
-        return "en" if letters > 2 else otherwise
+        return "en" if _THREE_LETTERS.search(text) is not None else otherwise
     if any(character in TRADITIONAL_ONLY for character in text):
         return "zh-Hant"
     return "zh-Hant" if otherwise == "zh-Hant" else "zh-Hans"
