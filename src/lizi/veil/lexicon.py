@@ -58,8 +58,8 @@ _PLACEHOLDER = re.compile(
     rf"|[{_ANGLES_OPEN}](?P<angle>{_ALTERNATIVES})\\{{0,2}}_(?P<angle_number>\d{{1,4}})[{_ANGLES_CLOSE}]"
     rf"|(?<![A-Za-z0-9_])(?P<bare>{_ALTERNATIVES})\\{{0,2}}_(?P<bare_number>\d{{1,4}})(?![A-Za-z0-9_])"
 )
-_HINT = re.compile(rf"[{re.escape(_OPEN)}{_ANGLES_OPEN}\\A-Z]")
-"""Without one of these no placeholder begins."""
+_HINT = re.compile(rf"[{re.escape(_OPEN)}{_ANGLES_OPEN}\\]|(?<![A-Za-z0-9_])[A-Z](?:[A-Z_]|\Z)")
+"""Without one of these no placeholder begins: a bare word of one is in capitals."""
 _SIGNS = (*_OPEN, *_ANGLES_OPEN, "\\u27")
 """Without one of these, or an underscore, there is none in a whole text."""
 _TAIL = re.compile(
