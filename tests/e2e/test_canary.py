@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -274,7 +275,8 @@ def test_no_error_repeats_what_was_sent_and_no_word_of_a_failing_partner_comes_t
 
 
 def test_nothing_that_a_client_received_names_the_partner(service: Running, received: list[bytes]) -> None:
-    everything = b"\n".join(received).lower()
+    # Without the service's own ids: 26 random characters in hundreds of answers hold any four letters once in a hundred runs.
+    everything = re.sub(rb"(?:rq_|chatcmpl-|call_)[0-9a-z]{26}", b"", b"\n".join(received).lower())
     assert len(everything) > 50_000
     for mark in PARTNER_MARKS:
         at = everything.find(mark.encode())
