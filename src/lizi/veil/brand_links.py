@@ -11,7 +11,7 @@ import re
 
 from lizi.veil.brand_asked import Asked
 from lizi.veil.brand_book import BrandBook
-from lizi.veil.brand_text import folded_text, language
+from lizi.veil.brand_text import Fence, folded_text, language
 
 __all__ = ["HELD_CHARACTERS", "Links"]
 
@@ -45,7 +45,7 @@ _LOCAL = re.compile(r"(?:src|data)\s*=\s*(?:\\?[\"'])?\s*(?:data:|\.?/[^/]|[\w-]
 class Links:
     """Machine: text in, text out. Holds at most 100 characters, from what may begin a link on. Never raises."""
 
-    __slots__ = ("_anchor", "_asked", "_book", "_dropping", "_fence", "_held", "_last", "_tail", "_ticks", "changed")
+    __slots__ = ("_anchor", "_asked", "_book", "_dropping", "_fence", "_held", "_last", "_tail", "changed")
 
     def __init__(self, book: BrandBook, asked: Asked) -> None:
         self._book = book
@@ -57,14 +57,13 @@ class Links:
         """The closing tag of a link that went has still to go."""
         self._last = ""
         self._tail = ""
-        self._fence = False
-        self._ticks = 0
+        self._fence = Fence()
         self.changed = 0
 
     @property
     def idle(self) -> bool:
         """Text without a cue passes as it is."""
-        return not (self._held or self._dropping or self._fence or self._ticks)
+        return not (self._held or self._dropping or self._fence.open or self._fence.ticks)
 
     def passed(self, text: str) -> None:
         """Text without a cue went by while idle."""
@@ -95,7 +94,7 @@ class Links:
             position = self._let(text, position, start, out)
             if match is None:
                 break
-            if self._fence or self._in_code():
+            if self._fence.open or self._in_code():
                 closing = text.find("`", start)
                 position = self._let(text, start, closing + 1 if closing >= 0 else len(text), out)
                 continue
@@ -111,14 +110,7 @@ class Links:
     def _let(self, text: str, start: int, end: int, out: list[str]) -> int:
         piece = text[start:end]
         out.append(piece)
-        for index, run in enumerate(re.split(r"([^`]+)", piece)):
-            if index % 2:
-                self._ticks = 0
-            elif run:
-                whole = self._ticks + len(run)
-                if (whole // 3) % 2:
-                    self._fence = not self._fence
-                self._ticks = whole % 3
+        self._fence.passed(piece)
         self.passed(piece)
         return end
 

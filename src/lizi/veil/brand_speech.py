@@ -11,7 +11,7 @@ import re
 from lizi.veil.brand_asked import Asked
 from lizi.veil.brand_book import BrandBook, Mention, Reading
 from lizi.veil.brand_grammar import CLAIMS, CONFIRMS, attributed
-from lizi.veil.brand_text import decoded, folded_text, has_han, language
+from lizi.veil.brand_text import Fence, decoded, folded_text, has_han, language
 
 __all__ = ["HELD_CHARACTERS", "Speech"]
 
@@ -63,7 +63,7 @@ class Speech:
 
     __slots__ = (
         "_answered", "_asked", "_begun", "_book", "_fence", "_held", "_json", "_judged_characters", "_judging", "_last", "_locale",
-        "_own", "_run", "_sent", "_tail", "_ticks", "changed",
+        "_own", "_run", "_sent", "_tail", "changed",
     )  # fmt: skip
 
     def __init__(self, book: BrandBook, asked: Asked, locale: str, *, json: bool) -> None:
@@ -79,8 +79,7 @@ class Speech:
         """Source text that has gone by: what stands before a sentence, and whether code is open."""
         self._sent = 0
         """How many characters of it, up to where that matters."""
-        self._fence = False
-        self._ticks = 0
+        self._fence = Fence()
         self._judging = asked.identity
         self._judged_characters = 0
         self._run = False
@@ -94,7 +93,7 @@ class Speech:
     @property
     def idle(self) -> bool:
         """Text without a cue passes as it is."""
-        return self._begun and not (self._held or self._judging or self._fence or self._ticks or self._run or self._answered)
+        return self._begun and not (self._held or self._judging or self._fence.open or self._fence.ticks or self._run or self._answered)
 
     def passed(self, text: str) -> None:
         """Text without a cue went by while idle, or before there was anything to look at."""
@@ -165,14 +164,7 @@ class Speech:
 
     def _note(self, source: str) -> None:
         """Source text has gone by, in whatever form."""
-        for index, run in enumerate(re.split(r"([^`]+)", source)):
-            if index % 2:
-                self._ticks = 0
-            elif run:
-                whole = self._ticks + len(run)
-                if (whole // 3) % 2:
-                    self._fence = not self._fence
-                self._ticks = whole % 3
+        self._fence.passed(source)
         self.passed(source)
 
     def _pass(self, text: str, position: int, out: list[str], last: bool) -> int:
@@ -183,7 +175,7 @@ class Speech:
             self._let(text, position, start, out)
             if match is None:
                 return -1
-            if self._fence:
+            if self._fence.open:
                 closing = text.find("```", start)
                 stop = closing + 3 if closing >= 0 else len(text)
                 position = self._let(text, start, stop, out)
@@ -227,7 +219,7 @@ class Speech:
         """The sentence as it goes out."""
         self._judged_characters += len(segment)
         before = self._before()
-        fence = self._fence
+        fence = self._fence.open
         judged = self._judged(before, segment, fence)
         self._note(segment)
         if judged is None:

@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from lizi.veil.brand_tables import LOOKALIKES, SIMPLIFIED, TRADITIONAL_ONLY
 
-__all__ = ["Folded", "decoded", "fold", "folded_text", "has_han", "language"]
+__all__ = ["Fence", "Folded", "decoded", "fold", "folded_text", "has_han", "language"]
 
+_TICKS = re.compile(r"([^`]+)")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _THREE_LETTERS = re.compile(r"[^\W\d_](?:[\W\d_]*[^\W\d_]){2}")
 _FOREIGN_LOOKALIKE = re.compile("[\u0370-\u03ff\u0400-\u052f]")
@@ -108,6 +109,28 @@ def language(text: str, otherwise: str) -> str:
     if any(character in TRADITIONAL_ONLY for character in text):
         return "zh-Hant"
     return "zh-Hant" if otherwise == "zh-Hant" else "zh-Hans"
+
+
+class Fence:
+    """Whether a code block is open behind the text that has gone by, however it was cut. Counts marks; keeps no text."""
+
+    __slots__ = ("open", "ticks")
+
+    def __init__(self) -> None:
+        self.open = False
+        self.ticks = 0
+        """Backticks at the very end, of a mark (three of them) that may go on."""
+
+    def passed(self, text: str) -> None:
+        """`text` has gone by."""
+        for index, run in enumerate(_TICKS.split(text)):
+            if index % 2:
+                self.ticks = 0
+            elif run:
+                whole = self.ticks + len(run)
+                if (whole // 3) % 2:
+                    self.open = not self.open
+                self.ticks = whole % 3
 
 
 # --- what may be encoded in it --------------------------------------------------------------------
