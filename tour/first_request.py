@@ -20,6 +20,7 @@ from rich.table import Table
 from lizi.load import Options, Planned, Run, Target, run_open
 from lizi.load.arrivals import poisson
 from lizi.testing import Behaviour, Partner
+from tour.checks import verdict
 from tour.service import Service
 
 __all__ = ["play"]
@@ -79,11 +80,7 @@ async def play(console: Console) -> bool:
                 await _kill(console, service, made["key"], checks)
             finally:
                 service.stop()
-    table = Table(show_header=False, box=None)
-    for what, held in checks:
-        table.add_row("[green]held[/green]" if held else "[bold red]BROKEN[/bold red]", what)
-    console.print(table)
-    return all(held for _, held in checks)
+    return verdict(console, checks)
 
 
 async def _side_by_side(console: Console, service: Service, partner: Partner, key: str, checks: list[tuple[str, bool]]) -> None:

@@ -6,11 +6,9 @@ who it is when it is asked.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 
 from lizi.testing import Behaviour, Partner
+from lizi.testing.device import Seen, read_stream
+from tour.checks import verdict
 from tour.service import Service
 
 __all__ = ["play"]
@@ -88,15 +88,12 @@ async def play(console: Console) -> bool:
                 await _who(console, service, partner, made["key"], checks)
             finally:
                 service.stop()
-    table = Table(show_header=False, box=None)
-    for what, held in checks:
-        table.add_row("[green]held[/green]" if held else "[bold red]BROKEN[/bold red]", what)
-    console.print(table)
-    return all(held for _, held in checks)
+    return verdict(console, checks)
 
 
 async def _side_by_side(console: Console, service: Service, partner: Partner, key: str, checks: list[tuple[str, bool]]) -> None:
-    text, raw = await _ask(service, key, PROMPT)
+    seen = await _ask(service, key, PROMPT)
+    text = seen.text
     captured = partner.requests[-1]
     received = (captured.head + captured.body).decode()
     left = escape(PROMPT)
@@ -115,7 +112,7 @@ async def _side_by_side(console: Console, service: Service, partner: Partner, ke
     checks.append((f"none of it reached the partner: {', '.join(PERSONAL)}{'' if not arrived else f' (but {arrived})'}", not arrived))
     back = [what for what, word in PERSONAL.items() if word not in text]
     checks.append(("all of it is in the answer again, through a stream that cuts placeholders anywhere", not back))
-    checks.append(("nothing of the partner's stands in any byte that the phone got", _unnamed(raw)))
+    checks.append(("nothing of the partner's stands in any byte that the phone got", _unnamed(seen.raw)))
 
 
 async def _who(console: Console, service: Service, partner: Partner, key: str, checks: list[tuple[str, bool]]) -> None:
@@ -124,15 +121,15 @@ async def _who(console: Console, service: Service, partner: Partner, key: str, c
         table.add_column(column)
     for asked, (said, name) in PROBES.items():
         partner.play(Behaviour(text=said, chunks=12, interval_ms=2))
-        text, raw = await _ask(service, key, asked)
-        table.add_row(asked, said, text)
-        checks.append((f"{asked} is answered as the feature", name in text and _unnamed(raw)))
+        seen = await _ask(service, key, asked)
+        table.add_row(asked, said, seen.text)
+        checks.append((f"{asked} is answered as the feature", name in seen.text and _unnamed(seen.raw)))
     about = "Alibaba Cloud opened its first data centre abroad in 2015. Qwen is one of its model families."
     partner.play(Behaviour(text=about, chunks=12, interval_ms=2))
-    text, _ = await _ask(service, key, "Tell me about Alibaba Cloud and Qwen.")
-    table.add_row("Tell me about Alibaba Cloud and Qwen.", about, text)
+    seen = await _ask(service, key, "Tell me about Alibaba Cloud and Qwen.")
+    table.add_row("Tell me about Alibaba Cloud and Qwen.", about, seen.text)
     console.print(table)
-    checks.append(("a text that rightly speaks about a company is not touched", text == about))
+    checks.append(("a text that rightly speaks about a company is not touched", seen.text == about))
 
 
 def _unnamed(raw: bytes) -> bool:
@@ -140,22 +137,5 @@ def _unnamed(raw: bytes) -> bool:
     return not any(brand.encode() in lowered for brand in BRANDS)
 
 
-async def _ask(service: Service, key: str, content: str) -> tuple[str, bytes]:
-    """One stream: its text, and every byte of it."""
-    body = json.dumps({"model": "assistant", "messages": [{"role": "user", "content": content}], "stream": True}).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-    try:
-        writer.write(head.encode() + body)
-        raw = await asyncio.wait_for(reader.read(-1), 20)
-    finally:
-        writer.close()
-    text = ""
-    for line in raw.split(b"\n"):
-        if line.startswith(b"data: {"):
-            chunk: dict[str, Any] = json.loads(line[6:])
-            text += (chunk["choices"][0]["delta"].get("content") or "") if chunk.get("choices") else ""
-    return text, raw
+async def _ask(service: Service, key: str, content: str) -> Seen:
+    return await read_stream(service.port, key, {"model": "assistant", "messages": [{"role": "user", "content": content}]})

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from lizi.testing import Behaviour, Partner
 from lizi.testing.device import Seen, read_stream
+from tour.checks import verdict
 from tour.service import Service
 
 __all__ = ["play"]
@@ -78,11 +79,7 @@ async def play(console: Console) -> bool:
                 await _load(console, service, (north, south, third), made["key"], words, checks)
             finally:
                 service.stop()
-    table = Table(show_header=False, box=None)
-    for what, held in checks:
-        table.add_row("[green]held[/green]" if held else "[bold red]BROKEN[/bold red]", what)
-    console.print(table)
-    return all(held for _, held in checks)
+    return verdict(console, checks)
 
 
 async def _load(
