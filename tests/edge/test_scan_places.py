@@ -209,7 +209,7 @@ def test_memory_is_searched_across_its_pieces() -> None:
 def test_a_core_dump_is_found_where_the_kernel_puts_it() -> None:
     pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
     if pattern.startswith(("|", "/")):
-        pytest.skip("this machine's kernel puts core dumps where a test may not write")
+        pytest.skip(reason="this machine's kernel puts core dumps where a test may not write")
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, cwd=folder)
         try:

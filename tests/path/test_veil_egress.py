@@ -159,7 +159,7 @@ NAMES_OF_THE_APP = ("properties",)
 @pytest.mark.parametrize("record", ["openai_chat", "anthropic"])
 async def test_an_unknown_field_at_any_level_is_refused_or_stays_here(record: str, place: tuple[Any, ...]) -> None:
     if place and place[-1] in NAMES_OF_THE_APP:
-        pytest.skip("keys of `properties` are names that the app gives its own schema")
+        pytest.skip(reason="keys of `properties` are names that the app gives its own schema")
     within = house(record)
     try:
         await within.ask(mutated(place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from typing import Any
 
 import msgspec
@@ -28,14 +29,20 @@ def user(content: Any) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
-def masked(request: ChatRequest, profile: Profile = EVERYTHING, lexicon: Lexicon | None = None) -> ChatRequest:
-    work = mask(request, profile, Lexicon() if lexicon is None else lexicon)
+def ended(work: Generator[None, None, Any]) -> Any:
+    """What the work returns when nobody makes it wait."""
     while True:
         try:
             next(work)
         except StopIteration as done:
-            result: ChatRequest = done.value
-            return result
+            return done.value
+
+
+def masked(
+    request: ChatRequest, profile: Profile = EVERYTHING, lexicon: Lexicon | None = None, findings: Findings | None = None
+) -> ChatRequest:
+    result: ChatRequest = ended(mask(request, profile, Lexicon() if lexicon is None else lexicon, findings))
+    return result
 
 
 def one(text: str, profile: Profile = EVERYTHING) -> str:
@@ -176,12 +183,7 @@ def test_a_long_prompt_is_worked_through_in_slices() -> None:
 )
 def test_what_was_masked_comes_back(text: str) -> None:
     lexicon = Lexicon()
-    work = masking._Masking(EVERYTHING, lexicon).text(text)
-    try:
-        while True:
-            next(work)
-    except StopIteration as done:
-        made = done.value
+    made = ended(masking._Masking(EVERYTHING, lexicon).text(text))
     restorer = Restorer(lexicon)
     back = restorer.feed(made) + restorer.close()
     if "\\u" not in text and "//" not in text and "](" not in text and "www." not in text.lower():
@@ -199,14 +201,7 @@ def test_instructions_are_searched_once_and_known_by_a_hash_alone(monkeypatch: p
     monkeypatch.setattr(masking, "passages", passages)
     findings = Findings(b"k" * 32)
     request = asking({"role": "system", "content": f"You help {MAIL}, kindly."}, user(PHONE))
-    made = []
-    for _ in range(2):
-        work = mask(request, EVERYTHING, Lexicon(), findings)
-        try:
-            while True:
-                next(work)
-        except StopIteration as done:
-            made.append(done.value)
+    made = [masked(request, findings=findings) for _ in range(2)]
     assert made[0] == made[1]
     assert "⟦EMAIL_1⟧" in made[1].messages[0]["content"]
     assert looked == [request.messages[0]["content"], PHONE, PHONE]
@@ -220,12 +215,7 @@ def test_what_was_found_by_one_profile_is_not_taken_for_anothers() -> None:
     request = asking({"role": "system", "content": f"{PHONE} {MAIL}"})
     seen = []
     for profile in (EVERYTHING, Profile(name="some", mask=frozenset({"email"}))):
-        work = mask(request, profile, Lexicon(), findings)
-        try:
-            while True:
-                next(work)
-        except StopIteration as done:
-            seen.append(done.value.messages[0]["content"].partition("\n")[0])
+        seen.append(masked(request, profile, findings=findings).messages[0]["content"].partition("\n")[0])
     assert seen == ["⟦PHONE_1⟧ ⟦EMAIL_1⟧", f"{PHONE} ⟦EMAIL_1⟧"]
 
 
@@ -237,12 +227,7 @@ def test_tools_are_known_again_only_when_nothing_of_them_has_to_stay() -> None:
     ]
     for tools, left in ((plain, plain), (telling, None)):
         for _ in range(2):
-            work = mask(asking(user("Hi"), tools=tools), EVERYTHING, Lexicon(), findings)
-            try:
-                while True:
-                    next(work)
-            except StopIteration as done:
-                made = done.value.tools
+            made = masked(asking(user("Hi"), tools=tools), findings=findings).tools
             assert (made == plain) if left else (PHONE not in str(made) and "x-user" not in str(made))
 
 
