@@ -11,11 +11,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lizi.dialects import DIALECTS
 from lizi.errors import ConfigError
 from lizi.metering import MeteringSettings, PriceBook, bill, estimate_request, periods
-from lizi.metering.tokens import OutputCounter, estimate_tokens, usage_or_estimate
+from lizi.metering.tokens import OutputCounter, estimate_message, estimate_tokens, usage_or_estimate
 from lizi.types import ChatRequest, Demand, JsonObjectFormat, JsonSchemaFormat, Target, Usage
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=ZoneInfo("UTC")).timestamp()
@@ -235,6 +236,13 @@ def test_an_estimate_is_near_what_tokenizers_say(text: str, low: int, high: int)
 def test_an_estimate_takes_any_text_and_never_shrinks_as_it_grows(left: str, right: str) -> None:
     assert estimate_tokens(left) <= estimate_tokens(left + right)
     assert (estimate_tokens(left) > 0) == (left != "")
+
+
+@given(st.lists(st.text(alphabet=st.characters()), max_size=4), st.text(alphabet=st.characters()))
+def test_a_message_that_the_house_adds_counts_at_least_as_if_it_stood_in_the_request(texts: list[str], added: str) -> None:
+    request = ChatRequest(model="m", messages=[{"role": "user", "content": text} for text in texts])
+    with_it = replace(request, messages=[{"role": "system", "content": added}, *request.messages])
+    assert 0 <= estimate_request(request) + estimate_message(added) - estimate_request(with_it) <= 2
 
 
 @given(st.lists(st.text(alphabet=st.characters()), max_size=200))

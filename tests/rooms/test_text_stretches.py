@@ -248,3 +248,18 @@ def test_what_needs_no_change_is_not_copied() -> None:
 def test_all_kinds_are_the_default() -> None:
     assert frozenset(KINDS) == ALL
     assert recognise("电话13800138000") == recognise("电话13800138000", ALL)
+
+
+PIECES = (
+    "Dear Anna,|J. R. Okafor |SMITH, JOHN|Bob|a4:5e:60:c2:99:01|a4-5e-60-c2-99-01|a45e.60c2.9901|mac |sk-proj-0123456789abcdefghij|gh|p_|"
+    "0123456789abcdefABCDEF01|12 Oak Street, Leeds|G/F, Hang Lung House|PO Box 12|x@example.org|order no. 55-29301|my name is |token |"
+    "bearer |, |. |\n|: |the tide goes out|T|A.|-----BEGIN |user: |password=|AbCdEfGh"
+)
+ASCII_PIECES = st.sampled_from(PIECES.split("|"))
+
+
+@given(st.lists(ASCII_PIECES, max_size=12))
+def test_the_short_ways_of_ascii_text_find_what_the_long_ways_do(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    # One character that is none of ASCII, behind the text and in a line of its own, and every search goes the long way.
+    assert recognise(text + "\n") == [one for one in recognise(text + "\n\u00b6") if one.start < len(text)]

@@ -236,7 +236,13 @@ def test_any_text_in_any_split_gives_the_same_and_never_raises(
 @given(st.text(st.sampled_from("IiQqＱ aAmM'lnweA我是千 \u200b\n阿.h!t[<"), max_size=8))
 def test_the_fast_path_stops_wherever_a_machine_would(text: str) -> None:
     if BOOK.cues.search(text) or BOOK.links.search(text):
-        assert BOOK.scan.search(text)
+        assert BOOK.scan.first(text) >= 0
+
+
+@pytest.mark.parametrize("text", ["The tide goes out. T", "Good. I", "的确 我", "x", "see http", "w", "more [", "End!", "A\u200b"])
+def test_a_text_that_ends_where_a_cue_might_begin_goes_out_whole(text: str) -> None:
+    machine = BrandFilter(BOOK, asked=["Plan a trip"])
+    assert machine.feed(text) + machine.close() == text
 
 
 def test_no_more_is_held_than_the_bound() -> None:

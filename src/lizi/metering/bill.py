@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lizi.metering.prices import PriceBook
-from lizi.metering.tokens import estimate_request
+from lizi.metering.tokens import estimate_message, estimate_request
 from lizi.types import Attempt, ChatRequest, Demand, Exchange, Json, Target, Usage
 
 __all__ = ["ONE", "PAID", "Asks", "answered", "charge", "demand", "output_limit"]
@@ -51,15 +51,14 @@ def demand(
     `added`: what the house itself says in front of a request that leaves it. An ask that is repaired is not charged, its repair is
     (`PAID`): so a plan's paid asks are counted, each as large as its repair.
     """
-    if added:
-        request = replace(request, messages=[{"role": "system", "content": added}, *request.messages])
-    input_tokens = largest = estimate_request(request, prices.estimator)
+    more = estimate_message(added, prices.estimator) if added else 0
+    input_tokens = largest = estimate_request(request, prices.estimator) + more
     output_tokens = request.max_output_tokens or default_output_tokens
     if plan is not ONE:
         said: list[dict[str, Json]] = [*request.messages, {"role": "user", "content": plan.repair}]
         if plan.quotes_answer:  # with as many tokens as it was allowed
             said.append({"role": "assistant", "content": ""})
-        largest = estimate_request(replace(request, messages=said), prices.estimator) + output_tokens * plan.quotes_answer
+        largest = estimate_request(replace(request, messages=said), prices.estimator) + more + output_tokens * plan.quotes_answer
     money_micros = plan.paid * prices.worst_cost_micros(largest, output_tokens, [target.price_key for target in targets], at)
     return Demand(tokens=plan.paid * (largest + output_tokens), money_micros=money_micros, streams=int(stream), input_tokens=input_tokens)
 

@@ -7,6 +7,7 @@ Error against two tokenizers: docs/decisions/0004-money.md.
 from __future__ import annotations
 
 import string
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from msgspec import Meta, Struct
 
 from lizi.types import ChatRequest, Json, Usage
 
-__all__ = ["EstimatorSettings", "OutputCounter", "estimate_request", "estimate_tokens", "usage_or_estimate"]
+__all__ = ["EstimatorSettings", "OutputCounter", "estimate_message", "estimate_request", "estimate_tokens", "usage_or_estimate"]
 
 _TOKENS_LIMIT = 4_000_000
 """No published context window is larger than 2 million tokens; beyond twice that a report is absurd."""
@@ -115,6 +116,12 @@ def estimate_request(request: ChatRequest, ratios: EstimatorSettings = _DEFAULT)
         strings.append(_json(getattr(request.response_format, "schema", None)).decode())
         frames += ratios.message
     return estimate_tokens(" ".join(strings), ratios) + frames // 1000 + images * ratios.image_tokens
+
+
+@lru_cache(maxsize=64)
+def estimate_message(text: str, ratios: EstimatorSettings = _DEFAULT) -> int:
+    """About how many tokens one more message of `text` adds to a request. Remembered: it is for the house's own words, which all share."""
+    return _round(_weight(text, ratios) + ratios.space + ratios.message) + 1  # rounded by itself
 
 
 def _gather(root: Json, strings: list[str]) -> int:

@@ -227,7 +227,7 @@ _rule(
     "ticket~{number,no,id,ref,reference} eticket~{number,no,} po~{number,no} purchase~order~{number,no,} consignment~{number,no,} "
     "parcel~{number,no,id} return~{number,no,id,code,authorization,authorisation,authorization~number} rma~{number,no,} "
     "claim~{number,no,id,ref,reference} "
-    "package~{number,no,id} delivery~{number,no,id,reference} trade~no out~trade~no payment~{id,number,ref,reference} "
+    "package~{number,no,id} delivery~{number,no,id,reference} trade~no payment~{id,number,ref,reference} "
     "refund~{number,no,id,ref,reference} "
     "quote~{number,no,id,ref} quotation~{number,no,id} work~order~{number,no,id,} service~request~{number,no,id,} "
     "service~order~{number,no,id} job~{number,no,id,ref} "

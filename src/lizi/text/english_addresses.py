@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from lizi.text.found import GUESSED, LIKELY, Report
+from lizi.text.normal import has_digit
 
 __all__ = ["english_addresses"]
 
@@ -75,6 +76,8 @@ _HINT = re.compile(r"[0-9][A-Za-z]?(?:-[0-9]{1,5})?,? (?:[A-Z0-9]|of )")
 def english_addresses(text: str) -> list[Report]:
     """Reports of addresses in Latin letters; `keep` is 0, since the town stands at the end."""
     out: list[Report] = []
+    if not has_digit(text) and "/F" not in text:  # the ground floor of Hong Kong, "G/F", is the only one without
+        return out
     if _HINT.search(text) is not None:
         for form in (_STREET, _NUMBERED):
             out += [(*match.span(), "address", 0, LIKELY) for match in form.finditer(text)]

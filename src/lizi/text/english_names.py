@@ -8,9 +8,11 @@ Words that begin sentences, months, places and companies are refused. Bound: a n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from lizi.text.english_name_tables import AMBIGUOUS, FIRST_NAMES, NO_NAMES, SURNAMES, SYLLABLES
 from lizi.text.found import CUED, GUESSED, Report
+from lizi.text.shapes import capitals, places_of
 from lizi.text.tries import listed
 
 __all__ = ["english_names"]
@@ -143,12 +145,18 @@ _POSSESSIVE = re.compile(r"['’]s$")
 
 def english_names(text: str, low: int = 0, high: int | None = None) -> list[Report]:
     """Reports of the names that begin in `low` to `high` of a text that is normalised."""
-    if _HINT.search(text) is None:
-        return _lettered(text) if _LETTERED.search(text) is not None else []
+    last = len(text) if high is None else min(len(text), high + 1)
+    starts: Iterable[int]
+    if text.isascii():
+        shape = capitals(text)
+        starts = places_of("Aa", shape, low, last)
+        lettered = "AA" in shape or "A." in shape
+    else:
+        starts = (capital.start() for capital in _HINT.finditer(text, low, last))
+        lettered = _LETTERED.search(text) is not None
     out: list[Report] = []
     done = low
-    for capital in _HINT.finditer(text, low, len(text) if high is None else high + 1):
-        start = capital.start()
+    for start in starts:
         before = text[start - 1 : start]
         if (before.isalnum() and before.isascii()) or before in _INSIDE:
             continue
@@ -167,7 +175,7 @@ def english_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
                 out.append((start, done, "person", 0, GUESSED))
                 continue
             out += _parts(text, start, run)
-    return out + _lettered(text) if _LETTERED.search(text) is not None else out
+    return out + _lettered(text) if lettered else out
 
 
 def _lettered(text: str) -> list[Report]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from lizi.text.found import CUED, KEY, Report
+from lizi.text.shapes import has_run
 from lizi.text.tries import any_of
 
 __all__ = ["LONGEST_KEY", "keys"]
@@ -100,13 +101,14 @@ _PASSWORD_OPTION = re.compile(
 _OF_HEX = re.compile(r"(?<![0-9A-Za-z.])[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![0-9A-Za-z.])")  # Zhipu
 _BEARER = re.compile(r"(?:bearer|basic|token)\s{1,3}(?=[A-Za-z0-9_\-.=+/~]{0,40}[0-9=_\-.])([A-Za-z0-9_\-.=+/~]{16,4096})", re.IGNORECASE)
 # What every key has: sixteen signs in a row. Only these runs are searched for the literals.
+_RUN_CHARACTERS = 16
 _RUN = re.compile(r"[A-Za-z0-9_\-./:=?&+%]{16,4096}")
 
 
 def keys(text: str, lower: str) -> list[Report]:
     """Reports of what must never reach a partner, whatever a profile says about names; `lower` is the text in lower case."""
     out: list[Report] = []
-    runs = " ".join(_RUN.findall(text))
+    runs = " ".join(_RUN.findall(text)) if not text.isascii() or has_run(text, _RUN_CHARACTERS) else ""
     if runs:
         for form in {_OF_LITERAL[literal]: None for literal in _LITERAL.findall(runs)}:
             out += [(*match.span(), "secret", 0, KEY) for match in form.finditer(text)]

@@ -11,6 +11,7 @@ import ipaddress
 import re
 
 from lizi.text.found import CERTAIN, CUED, LIKELY, Report
+from lizi.text.shapes import hexadecimals
 from lizi.text.tries import listed
 
 __all__ = ["coordinates", "emails", "ip_addresses", "mac_addresses"]
@@ -264,9 +265,10 @@ def _v4(text: str, start: int, end: int) -> Report | None:
 def mac_addresses(text: str, lower: str) -> list[Report]:
     """Hardware addresses with colons, dashes or dots, and bare ones beside a word; `lower` is the text in lower case."""
     out: list[Report] = []
-    if (":" in text or "-" in text) and _MAC_HINT.search(text) is not None:
+    shape = hexadecimals(text) if text.isascii() else ""
+    if _may_be_mac(text, shape):
         out += [(match.start(), match.end(), "mac_address", 0, CERTAIN) for match in _MAC.finditer(text)]
-    if "." in text and _MAC_DOTS.search(text) is not None:
+    if ".1111." in shape or (not shape and "." in text and _MAC_DOTS.search(text) is not None):
         out += [
             (match.start(), match.end(), "mac_address", 0, LIKELY)
             for match in _MAC_DOTTED.finditer(text)
@@ -280,6 +282,12 @@ def mac_addresses(text: str, lower: str) -> list[Report]:
             if direct is not None or (not match.group().replace(" ", "").isdigit() and _MAC_CUE.search(near) is not None):
                 out.append((match.start(), match.end(), "mac_address", 0, CUED))
     return out
+
+
+def _may_be_mac(text: str, shape: str) -> bool:
+    if shape:
+        return ":11:11:11:" in shape or "-11-11-11-" in shape
+    return (":" in text or "-" in text) and _MAC_HINT.search(text) is not None
 
 
 def _has_mac_sign(text: str, lower: str) -> bool:

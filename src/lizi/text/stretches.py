@@ -23,7 +23,7 @@ from lizi.text.found import ALL, Found, Report, settle
 from lizi.text.keys import LONGEST_KEY, keys
 from lizi.text.lettered import ibans, plates, tokens
 from lizi.text.network import coordinates, emails, ip_addresses, mac_addresses
-from lizi.text.normal import plain, with_digits
+from lizi.text.normal import has_digit, plain, with_digits
 from lizi.text.numbers import digit_groups, numbers
 from lizi.text.phrases import Phrases
 from lizi.text.remembered import Remembered
@@ -136,7 +136,7 @@ def _reports(shown: str, low: int, high: int, kinds: frozenset[str], phrases: Ph
 def _forms(shown: str, counted: str, lower: str, kinds: frozenset[str]) -> list[Report]:
     """What has a form, a checksum or a word beside it. A faster matcher of many patterns could stand before it: see `_SIGN`."""
     out: list[Report] = []
-    if _has_digit(counted):
+    if has_digit(counted):
         groups = digit_groups(counted)
         if kinds & _NUMBERS:
             out += numbers(counted, groups)
@@ -177,22 +177,6 @@ def _people_and_places(shown: str, low: int, high: int, kinds: frozenset[str], n
     if "address" in kinds:
         out += english_addresses(shown)
     return out
-
-
-def _has_digit(text: str) -> bool:
-    """Ten searches for one sign each are five times as fast as one search for ten signs."""
-    return (
-        "1" in text
-        or "2" in text
-        or "0" in text
-        or "3" in text
-        or "4" in text
-        or "5" in text
-        or "6" in text
-        or "7" in text
-        or "8" in text
-        or "9" in text
-    )
 
 
 def _lower(text: str) -> str:

@@ -33,7 +33,7 @@ class BrandFilter:
     sentence, 100 of a link), and only from a cue on.
     """
 
-    __slots__ = ("_asked", "_book", "_json", "_links", "_locale", "_may", "_passed", "_plain", "_scan", "_speech", "_works")
+    __slots__ = ("_asked", "_begins", "_book", "_first", "_json", "_links", "_locale", "_may", "_passed", "_plain", "_speech", "_works")
 
     def __init__(
         self,
@@ -48,12 +48,14 @@ class BrandFilter:
         # The machines read what was asked, which takes longer than most answers take to pass: they are made when there is a reason.
         self._speech: Speech | None = None
         self._links: Links | None = None
-        self._scan = book.scan.search
+        self._first = book.scan.first
         self._may = not works and (not asked or may_ask(asked))
         self._plain = not self._may
         """Neither machine holds or expects anything: text without a cue need not go through them."""
         self._passed = ""
         """Text that went by so; they are told of it before they next look back."""
+        self._begins = ""
+        """One character at the end of it with which a cue may begin: held until the next shows."""
 
     @property
     def changed(self) -> int:
@@ -64,14 +66,19 @@ class BrandFilter:
         """What can go out now; may be empty."""
         before = ""
         if self._plain:
-            cue = self._scan(text)
-            if cue is None:
+            if self._begins:
+                text, self._begins = self._begins + text, ""
+            cue = self._first(text)
+            if cue == len(text) - 1 and cue >= 0:
+                text, self._begins = text[:-1], text[-1]
+                cue = -1
+            if cue < 0:
                 self._passed += text
                 if len(self._passed) > _PASSED_CHARACTERS:
                     self._tell(*self._machines())
                 return text
             # Any split gives the same text: what stands in front of the first cue need not go through the machines.
-            before, text = text[: cue.start()], text[cue.start() :]
+            before, text = text[:cue], text[cue:]
             self._passed += before
         speech, links = self._machines()
         self._tell(speech, links)
@@ -81,10 +88,12 @@ class BrandFilter:
 
     def close(self) -> str:
         """The rest, when the text has ended."""
+        begins, self._begins = self._begins, ""
         if self._speech is None or self._links is None:
-            return ""
+            return begins
+        self._passed += begins
         self._tell(self._speech, self._links)
-        return self._links.feed(self._speech.close()) + self._links.close()
+        return begins + self._links.feed(self._speech.close()) + self._links.close()
 
     def _machines(self) -> tuple[Speech, Links]:
         if self._speech is None or self._links is None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from lizi.errors import ConfigError
-from lizi.veil.brand_cues import beginnings, first_letters
+from lizi.veil.brand_cues import Scan, beginnings
 from lizi.veil.brand_grammar import AI_NOUN, MAKER, NAME, PERHAPS
 from lizi.veil.brand_tables import AMBIGUOUS, OPENERS, PLAIN_WORDS, SIMPLIFIED, TRADITIONAL_ONLY, WELL_KNOWN
 from lizi.veil.brand_text import Folded, fold
@@ -67,7 +67,7 @@ class BrandBook(Struct, frozen=True):
     """The same without boundaries, for words that were spelled out."""
     cues: re.Pattern[str]
     links: re.Pattern[str]
-    scan: re.Pattern[str]
+    scan: Scan
     """Whatever may begin one of both: the fast path."""
     domains: tuple[str, ...]
 
@@ -145,15 +145,15 @@ def brand_book(brands: Iterable[Brand], persona: Persona) -> BrandBook:
     domains = tuple(sorted({domain.lower().strip(".") for brand in brands for domain in brand.domains}))
     spoken = [spelling for word in ordered if word not in PLAIN_WORDS for spelling in _spellings(word)]
     openings = [*OPENERS, *spoken]
-    links = beginnings(_ADDRESSES) + "|" + _LINK_MARKS
+    links = re.compile(beginnings(_ADDRESSES) + "|" + _LINK_MARKS)
     return BrandBook(
         persona=persona,
         aliases=aliases,
         finder=re.compile(finder),
         loose=re.compile("|".join(re.escape(word.replace(" ", "")) for word in ordered if len(word) > 3 or not word.isascii()) or r"(?!)"),
         cues=re.compile(beginnings(openings)),
-        links=re.compile(links),
-        scan=re.compile(f"{first_letters(openings)}|{links}|`"),
+        links=links,
+        scan=Scan(openings, links, _LINK_LETTERS, _LINK_FIRSTS + "`"),
         domains=domains,
     )
 
@@ -180,6 +180,7 @@ _VERSION = (
     r"(?:[\s\-]{0,2}(?:v?\d[\w.]*|max|plus|turbo|pro|flash|mini|ultra|sonnet|opus|haiku|chat|coder|instruct|vl|omni|next|lite|long)(?![a-z]))*"
 )
 _ADDRESSES = ("http://", "https://", "HTTP://", "HTTPS://", "Http://", "Https://", "www.", "WWW.")
+_LINK_LETTERS, _LINK_FIRSTS = "hHwW", "![<"
 _LINK_MARKS = r"!(?:\Z|\[)|\[|<(?:\Z|[A-Za-z/])"
 _GAP = re.compile(r"[\s\-_]+")
 _LEET = re.compile(r"(?<![a-z0-9@$!|])(?=[@$!|]*[a-z0-9]*[0-9@$!|])(?=[0-9@$!|]*[a-z])[a-z0-9@$!|]{3,24}(?![a-z0-9@$|])")

@@ -99,7 +99,7 @@ def folded_text(raw: str) -> str:
 
 def has_han(text: str) -> bool:
     """Whether the text holds a Chinese character."""
-    return _HAN.search(text) is not None
+    return not text.isascii() and _HAN.search(text) is not None
 
 
 def language(text: str, otherwise: str) -> str:

@@ -62,6 +62,7 @@ _HINT = re.compile(rf"[{re.escape(_OPEN)}{_ANGLES_OPEN}\\]|(?<![A-Za-z0-9_])[A-Z
 """Without one of these no placeholder begins: a bare word of one is in capitals."""
 _SIGNS = (*_OPEN, *_ANGLES_OPEN, "\\u27")
 """Without one of these, or an underscore, there is none in a whole text."""
+_ASCII_SIGNS = tuple(sign for sign in _SIGNS if sign.isascii())
 _TAIL = re.compile(
     rf"(?:[{re.escape(_OPEN)}{_ANGLES_OPEN}]|\\u27[eE]6) ?(?P<letters>[A-Za-z]{{0,8}})"
     rf"(?P<rest>\\{{0,2}}[_＿ -]?\d{{0,4}} ?(?:\\(?:u(?:2(?:7[eE]?)?)?)?)?)\Z"
@@ -143,8 +144,12 @@ class Lexicon:
 
 def look_alikes(text: str) -> list[tuple[int, int]]:
     """Where `text` holds something that a restorer would read as a placeholder, as [start, end)."""
-    if "_" not in text and not any(sign in text for sign in _SIGNS):
-        return []
+    if "_" not in text:
+        for sign in _ASCII_SIGNS if text.isascii() else _SIGNS:
+            if sign in text:
+                break
+        else:
+            return []
     return [match.span() for match in _PLACEHOLDER.finditer(text)]
 
 

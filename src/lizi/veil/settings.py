@@ -118,6 +118,8 @@ class VeilBook(Struct, frozen=True, kw_only=True):
     """Whom an answer must not name as its writer; `None`: it may."""
     identity: str = ""
     """What a partner's model is told of who answers; empty: nothing."""
+    words: str = WORDS
+    """The most that the veil says in front of a request that leaves the house."""
     findings: Findings | None = None
     """What is known of texts that requests share."""
     key: bytes = b""
@@ -129,11 +131,6 @@ class VeilBook(Struct, frozen=True, kw_only=True):
             if (not rule.features or feature in rule.features) and (not rule.markets or market in rule.markets):
                 return self.profiles[rule.profile]
         return self.profiles[STANDARD]
-
-    @property
-    def words(self) -> str:
-        """The most that the veil says in front of a request that leaves the house."""
-        return f"{WORDS}\n\n{self.identity}"
 
     def lexicon(self, app: str, conversation: str) -> Lexicon:
         """An empty one; for a conversation that has a name, with numbers that no other conversation shares."""
@@ -153,13 +150,15 @@ def book(settings: VeilSettings, brands: Iterable[Brand], key: bytes) -> VeilBoo
     """
     persona = _persona(settings)
     told = settings.persona.instruct
+    identity = identity_line(persona, told) if told is not None else ""
     return VeilBook(
         profiles=profiles(settings),
         rules=settings.rules,
         passes_faults=settings.on_fault == "pass",
         outbound_tools=frozenset(settings.outbound_tools),
         brand=_compiled(msgspec.json.encode((list(brands), persona))) if settings.brand == "hide" else None,
-        identity=identity_line(persona, told) if told is not None else "",
+        identity=identity,
+        words=f"{WORDS}\n\n{identity}" if identity else WORDS,
         findings=Findings(blake2b(key, person=b"lizi.shared").digest()),
         key=key,
     )
