@@ -97,4 +97,4 @@ requirements:
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) requirements/local.in -o requirements/local.txt
-	$(COMPILE) pyproject.toml --extra dev --extra otel -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra dev --extra otel --extra hyperscan -c requirements/run.txt -o requirements/dev.txt

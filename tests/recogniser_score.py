@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from accuracy.generator import generate, load
+from accuracy_development import records
 from lizi.text import KINDS, recognise
 
 __all__ = ["PAGE", "SEED", "STRUCTURED", "Score", "figures", "page", "score", "sentences"]
@@ -212,6 +213,11 @@ five that are not are illnesses, which are no kind here.
 
 def main() -> int:
     """Print the figures, or write the page."""
+    if "--development" in sys.argv:
+        result = score(records())
+        sys.stdout.writelines(f"{name}: {value:.2%}\n" for name, value in figures(result).items())
+        sys.stdout.write(table(result) + "\n")
+        return 0
     result = score(sentences(SEED))
     if "--write" in sys.argv:
         (ROOT / PAGE).write_text(page(result), encoding="utf-8")

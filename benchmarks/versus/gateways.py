@@ -288,7 +288,7 @@ SYSTEMS: tuple[System, ...] = (
         label="Lizi, full path",
         version=__version__,
         settings="one worker; app key, all limits, metering, ledger and audit chain on disk (durability batched); the veil on: masked, "
-        "salted, brand hidden; warnings logged",
+        "salted, brand hidden, the extra hyperscan; warnings logged",
         launch=_lizi,
     ),
     System(

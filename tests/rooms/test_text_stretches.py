@@ -251,7 +251,7 @@ def test_all_kinds_are_the_default() -> None:
 
 
 PIECES = (
-    "Dear Anna,|J. R. Okafor |SMITH, JOHN|Bob|a4:5e:60:c2:99:01|a4-5e-60-c2-99-01|a45e.60c2.9901|mac |sk-proj-0123456789abcdefghij|gh|p_|"
+    "Dear Anna,|J. R. Okafor |SMITH, JOHN|Bob|a4:5e:60:c2:99:01|a4-5e-60-c2-99-01|a45e.60c2.9901|mac |sk-proj|-0123456789abcdefghij|gh|p_|"
     "0123456789abcdefABCDEF01|12 Oak Street, Leeds|G/F, Hang Lung House|PO Box 12|x@example.org|order no. 55-29301|my name is |token |"
     "bearer |, |. |\n|: |the tide goes out|T|A.|-----BEGIN |user: |password=|AbCdEfGh"
 )

@@ -5,7 +5,8 @@ keeps one, and takes time in proportion to its length.
 """
 
 from lizi.text.found import ALL, KINDS, Found
+from lizi.text.matcher import Matcher
 from lizi.text.phrases import PHRASE, Phrases
 from lizi.text.stretches import passages, recognise
 
-__all__ = ["ALL", "KINDS", "PHRASE", "Found", "Phrases", "passages", "recognise"]
+__all__ = ["ALL", "KINDS", "PHRASE", "Found", "Matcher", "Phrases", "passages", "recognise"]

@@ -18,7 +18,7 @@ from lizi.text.cues import CHINESE, CODE, ENGLISH, PREFIXED, RULES
 from lizi.text.found import CUED, GUESSED, KEY, LIKELY, Report
 from lizi.text.tries import any_of
 
-__all__ = ["cued"]
+__all__ = ["HAN_LABELS", "LATIN_LABELS", "cued"]
 
 # How a value may follow its word: a noun ("号码", "no."), a verb or a sign, quotes and brackets.
 _NOUN = (
@@ -61,16 +61,16 @@ _BEFORE_PASSWORD = re.compile(
 )
 
 # A word is looked up by its first two characters; a text has few such pairs.
-_PAIRS: dict[str, tuple[int, ...]] = {
+HAN_LABELS: dict[str, tuple[int, ...]] = {
     pair: tuple(sorted({len(word) for word in CHINESE if word.startswith(pair)}, reverse=True)) for pair in {word[:2] for word in CHINESE}
 }
 _PAIR = re.compile(
-    f"[{''.join(sorted({re.escape(pair[0]) for pair in _PAIRS}))}](?=[{''.join(sorted({re.escape(pair[1]) for pair in _PAIRS}))}])"
+    f"[{''.join(sorted({re.escape(pair[0]) for pair in HAN_LABELS}))}](?=[{''.join(sorted({re.escape(pair[1]) for pair in HAN_LABELS}))}])"
 )
 _ENGLISH_WORD = re.compile(r"(?<![a-z0-9])" + any_of(ENGLISH, "[ _-]?") + "(?![a-z_]|-[a-z])")
 _ENGLISH_RULE = {word.replace("~", ""): name for word, name in ENGLISH.items()}
 _WORDS = re.compile(r"[a-z]{1,40}")
-_FIRST = frozenset(
+LATIN_LABELS = frozenset(
     match.group() for words in (ENGLISH, _ENGLISH_RULE) for word in words for match in [_WORDS.match(word.split("~")[0])] if match
 ) - {"a"}
 """What a label may begin with, joined to its next word or not: most texts have none of them."""
@@ -176,7 +176,7 @@ def cued(text: str, lower: str, known: Mapping[int, str]) -> list[Report]:
         done = 0
         for hint in _PAIR.finditer(text):
             start = hint.start()
-            lengths = _PAIRS.get(text[start : start + 2])
+            lengths = HAN_LABELS.get(text[start : start + 2])
             if lengths is None or start < done:
                 continue
             for length in lengths:
@@ -186,7 +186,7 @@ def cued(text: str, lower: str, known: Mapping[int, str]) -> list[Report]:
                     if not _is_known(known, done, rule):
                         _follow(text, start, done, rule, out)
                     break
-    hits = _FIRST.intersection(lower.translate(_SPACES).split() if lower.isascii() else _WORDS.findall(lower))
+    hits = LATIN_LABELS.intersection(lower.translate(_SPACES).split() if lower.isascii() else _WORDS.findall(lower))
     places = []
     if "a/c" in lower:
         places.append(lower.index("a/c"))

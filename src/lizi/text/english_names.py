@@ -23,6 +23,8 @@ _PART = (
 )
 _BETWEEN = r"(?:van der|van den|van|von|de la|del|de|da|dos|di|bin|bint|ibn|al-|el-|al|el|le|la|ter|ten|du|st\.?)"
 _NAME = re.compile(rf"{_PART}(?: (?:[A-Z]\.? ?)?(?:{_BETWEEN} )?{_PART}){{0,3}}(?![A-Za-z0-9_@])(?:,? (?:Jr|Sr|III|II|IV)\b\.?)?")
+_PARTICLES = frozenset(("va", "vo", "de", "da", "do", "du", "di", "bi", "ib", "al", "el", "le", "la", "te", "st"))
+"""How the words begin that may stand small within a name (`_BETWEEN`)."""
 _HINT = re.compile(r"[A-Z][a-zà-öø-ÿ]|[ÀÁÂÄÅÆÇÈÉÖØÜŁŚŠŻŽČĆĐ][a-z]")
 _INSIDE = frozenset("_@./\\-'’")  # before it: part of an address, a path or a longer word
 _TITLE = re.compile(
@@ -127,6 +129,8 @@ _NO_INITIALS = frozenset(
         "AC DJ GP IQ IV IP CV CD DVD OK NJ NC SC ND SD WV RI NH NM PC PR UV XL"
     )
 )
+_WORD_CHARACTERS = 24
+"""A longer word is looked at like a name."""
 _LETTERED = re.compile(r"[A-Z][A-Z.]")
 _INITIAL = re.compile(r"[A-Z]\.")
 _INITIALED = re.compile(
@@ -160,6 +164,8 @@ def english_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
         before = text[start - 1 : start]
         if (before.isalnum() and before.isascii()) or before in _INSIDE:
             continue
+        if start >= done and _is_plain_opener(text, start):
+            continue
         romanised = _ROMANISED.match(text, start)
         if romanised is not None:
             out += _romanised(text, romanised)
@@ -176,6 +182,28 @@ def english_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
                 continue
             out += _parts(text, start, run)
     return out + _lettered(text) if lettered else out
+
+
+def _is_plain_opener(text: str, start: int) -> bool:
+    """Whether the word is nobody's: it opens a sentence, a word in small letters follows, and no list knows it as a first name.
+
+    Most capitals in ordinary text are of this kind, and no expression need be tried on them.
+    """
+    end = text.find(" ", start, start + _WORD_CHARACTERS)
+    word = text[start:end]
+    if end < 0 or not word.isalpha() or not text[end + 1 : end + 2].islower() or word in FIRST_NAMES:
+        return False
+    return text[end + 1 : end + 3] not in _PARTICLES and _opens_sentence(text, start)
+
+
+def _opens_sentence(text: str, start: int) -> bool:
+    """Whether a sentence has ended right before it, so that no cue can stand there; a title's full stop ends none."""
+    if start == 0:
+        return True
+    if text[start - 1] != " ":
+        return False
+    mark = text[start - 2 : start - 1]
+    return mark in ("!", "?") or (mark == "." and _TITLE.search(text[max(0, start - 24) : start]) is None)
 
 
 def _lettered(text: str) -> list[Report]:

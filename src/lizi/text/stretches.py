@@ -23,10 +23,11 @@ from lizi.text.found import ALL, Found, Report, settle
 from lizi.text.keys import LONGEST_KEY, keys
 from lizi.text.lettered import ibans, plates, tokens
 from lizi.text.network import coordinates, emails, ip_addresses, mac_addresses
-from lizi.text.normal import has_digit, plain, with_digits
+from lizi.text.normal import plain, with_digits
 from lizi.text.numbers import digit_groups, numbers
 from lizi.text.phrases import Phrases
 from lizi.text.remembered import Remembered
+from lizi.text.signs import DIGITS, HARDWARE, KEYS, LABELS, MAIL, signs
 
 __all__ = ["passages", "recognise"]
 
@@ -134,9 +135,12 @@ def _reports(shown: str, low: int, high: int, kinds: frozenset[str], phrases: Ph
 
 
 def _forms(shown: str, counted: str, lower: str, kinds: frozenset[str]) -> list[Report]:
-    """What has a form, a checksum or a word beside it. A faster matcher of many patterns could stand before it: see `_SIGN`."""
+    """What has a form, a checksum or a word beside it."""
     out: list[Report] = []
-    if has_digit(counted):
+    there = signs(lower)
+    if not there:
+        return out
+    if there & DIGITS:
         groups = digit_groups(counted)
         if kinds & _NUMBERS:
             out += numbers(counted, groups)
@@ -150,13 +154,13 @@ def _forms(shown: str, counted: str, lower: str, kinds: frozenset[str]) -> list[
             out += coordinates(counted, lower, groups)
         if "ip_address" in kinds:
             out += ip_addresses(counted)
-    if "email" in kinds:
+    if there & MAIL and "email" in kinds:
         out += emails(counted, lower)
-    if "mac_address" in kinds:
+    if there & HARDWARE and "mac_address" in kinds:
         out += mac_addresses(counted, lower)
-    if "secret" in kinds:
+    if there & KEYS and "secret" in kinds:
         out += keys(shown, lower)
-    if kinds & _CUED:
+    if there & LABELS and kinds & _CUED:
         out += cued(counted, lower, {report[0]: report[2] for report in out})
     return out
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lizi.text import Matcher
 from lizi.veil.brand_book import BrandBook
 from lizi.veil.brand_grammar import CLAIMS, asks_identity
 from lizi.veil.brand_text import decoded, folded_text
@@ -51,10 +52,13 @@ _ASKING_WORDS = frozenset(
      "describe", "identify", "reveal", "repeat", "above", "human", "robot", "maker", "creator", "company", "made",
      "created", "built", "trained", "developed", "powered")
 )  # fmt: skip
-_FIRST_HAN = re.compile("[你您妳自谁誰说說聊]|服务|服務|助手|模型|对话|對話|提示")
-_ASKING_HAN = re.compile(
-    "[谁誰哪啥叫]|什么|什麼|名字|名称|介绍|介紹|模型|开发|開發|公司|版本|身份|提示|自我|自己|来历|厂商|团队|训练|底层|机器人|人工智能|ai"
-)
+_FIRST_HAN_WORDS = (*"你您妳自谁誰说說聊", "服务", "服務", "助手", "模型", "对话", "對話", "提示")
+_FIRST_HAN = re.compile("|".join(_FIRST_HAN_WORDS))
+_ASKING_HAN_WORDS = (
+    *"谁誰哪啥叫", "什么", "什麼", "名字", "名称", "介绍", "介紹", "模型", "开发", "開發", "公司", "版本", "身份", "提示", "自我", "自己",
+    "来历", "厂商", "团队", "训练", "底层", "机器人", "人工智能", "ai",
+)  # fmt: skip
+_ASKING_HAN = re.compile("|".join(_ASKING_HAN_WORDS))
 """In every longer question for the writer's name stands one of the first and one that asks."""
 _CODED_WORDS = frozenset(("ni", "nin", "shei", "shui", "uoy", "ohw", "rouy", "lbh", "jub", "jung"))
 """you, who, your: in pinyin, backwards, in rot13."""
@@ -70,6 +74,33 @@ _CODED = re.compile(r"[!-~]{12,}|%|\\|(?<![A-Za-z0-9])[A-Za-z0-9]{1,2}(?:[ .·_-
 _FOREIGN = re.compile(r"[^\x00-\u024f\u2010-\u2027\u3000-\u303f\u4e00-\u9fff\uff00-\uff20\uff5b-\uffef]")
 
 
+_FIRST_SIGN, _ASKING_SIGN, _CODE_SIGN, _HAN_CODE_SIGN = 1, 2, 4, 8
+_ONE, _TWO = "[A-Za-z0-9]", "[0-9A-Fa-f]{2}"
+_MATCHER = Matcher(
+    # Of what is searched for below, and put more loosely: one pass rules out most messages.
+    [
+        *((_FIRST_SIGN, word) for word in _FIRST_HAN_WORDS),
+        *((_ASKING_SIGN, word) for word in _ASKING_HAN_WORDS),
+        (_ASKING_SIGN, "A[Ii]|aI"),
+        (_CODE_SIGN, rf"[%\\]|[!-~]{{{_CODED_CHARACTERS}}}"),
+        (_CODE_SIGN, rf"(?:^|[^A-Za-z0-9])(?:{_ONE}(?:[^A-Za-z0-9]{_ONE}){{2}}|{_TWO}(?:[^A-Za-z0-9]{_TWO}){{2}})(?:[^A-Za-z0-9]|$)"),
+        (_HAN_CODE_SIGN, rf"(?:^|[^A-Za-z0-9]){_ONE}{{1,2}}(?:(?:[ ._\-]|·){_ONE}{{1,2}}){{2}}(?:[^A-Za-z0-9]|$)"),
+    ],
+    words=[
+        *((_FIRST_SIGN, word) for word in sorted(_FIRST_WORDS)),
+        *((_ASKING_SIGN, word) for word in sorted(_ASKING_WORDS)),
+        *((_CODE_SIGN, word) for word in sorted(_CODED_WORDS)),
+    ],
+)
+
+
+def _rules_out(signs: int | None, characters: int, han: bool) -> bool:
+    """Whether a message of so many characters, with these signs, is no question."""
+    if signs is None or signs & (_CODE_SIGN | _HAN_CODE_SIGN if han else _CODE_SIGN):
+        return False
+    return not signs & _FIRST_SIGN or (characters > _SHORT_CHARACTERS and not signs & _ASKING_SIGN)
+
+
 def may_ask(messages: Sequence[str]) -> bool:
     """Whether one of the last two messages could be a question for the writer's name, in some wording, script or encoding.
 
@@ -80,8 +111,10 @@ def may_ask(messages: Sequence[str]) -> bool:
             message = message[:_END_CHARACTERS] + "\n" + message[-_END_CHARACTERS:]
         if len(message) <= _WORD_CHARACTERS:
             return True
+        han = not message.isascii()
+        if _rules_out(_MATCHER.signs(message), len(message), han) and not (han and _FOREIGN.search(message)):
+            continue
         lower = message.lower()
-        han = not lower.isascii()
         words = lower.translate(_SIGNS).split() if not han else _LATIN_WORDS.findall(lower)
         if not _FIRST_WORDS.isdisjoint(words) or (han and _FIRST_HAN.search(lower) is not None):
             short = len(message) <= _SHORT_CHARACTERS

@@ -10,11 +10,15 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from lizi.text import Matcher
+
 __all__ = ["Scan", "beginnings"]
 
 _Node: TypeAlias = "dict[str, _Node]"
 _INVISIBLE_CHARACTERS = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _LINK_BEGINS = re.compile(r"(?<![a-z0-9])(?:h|ht|htt|w)\Z")
+_LONG_CHARACTERS = 64
+"""A shorter text, such as most deltas, is searched as soon as it is handed over."""
 _LINK_BEGINNING = 4
 """Characters from which it is seen whether a text ends in one: the longest, and one before it."""
 _INVISIBLE = f"[{_INVISIBLE_CHARACTERS}]*"
@@ -62,7 +66,7 @@ class Scan:
     character with which a word may begin counts.
     """
 
-    __slots__ = ("_latin", "_link_letters", "_links", "_marks", "_others", "_pairs", "_with_links")
+    __slots__ = ("_cut", "_latin", "_link_letters", "_links", "_marks", "_matcher", "_others", "_pairs", "_with_links")
 
     def __init__(self, words: Iterable[str], links: re.Pattern[str], link_letters: str, marks: str) -> None:
         """`link_letters`: with which `links` may begin, beside `marks`; each of these counts where `links` match there, or has no part in
@@ -81,35 +85,59 @@ class Scan:
         wide = "".join(chr(ord(first) + _WIDE) for first in sorted(latin))
         others = [f"{first}(?:\\Z|[{re.escape(''.join(sorted(found)))}])" for first, found in sorted(seconds.items()) if first not in latin]
         self._others = re.compile("|".join([*others, *(f"{letter}(?<![A-Za-z0-9]{letter})" for letter in wide)]))
+        self._cut = frozenset(seconds).union(marks, "htwHTW")
+        named = "|".join(f"{first}(?:[{_ascii(found)}]|{_others(found)})" for first, found in latin.items() if found)
+        self._matcher = Matcher(
+            [
+                (1, f"(?:^|[^A-Za-z0-9])(?:{named})"),
+                *((1, first + second) for first, found in seconds.items() if first not in latin for second in found),
+                *((1, re.escape(sign)) for sign in (*wide, *marks)),
+                (1, f"[tT](?:{'|'.join(_INVISIBLE_CHARACTERS)})?[tT]|[wW][wW]"),
+            ]
+        )
 
     def first(self, text: str) -> int:
         """The place of the first character with which a word or a link may begin; -1 where there is none."""
+        low = 0
+        if len(text) > _LONG_CHARACTERS and self._matcher.signs(text) == 0:
+            # Only what the end may cut is left.
+            if text[-1] not in self._cut:
+                return -1
+            low = len(text) - _LINK_BEGINNING
         found = len(text)
         for mark in self._marks:
             if mark in text:
-                found = self._mark(text, mark, found)
+                found = self._mark(text, mark, low, found)
         latin = self._latin
         if not text.isascii():
             latin = self._with_links
-            if (other := self._others.search(text)) is not None:
+            if (other := self._others.search(text, low)) is not None:
                 found = min(found, other.start())
         elif _may_link(text.lower()):
             latin = self._with_links
-        for match in latin.finditer(text, 0, found):
+        for match in latin.finditer(text, low, found):
             at = match.start()
             pair = text[at : at + 2]
             if pair in self._pairs or (pair[0] in self._link_letters and self._links.match(text, at) is not None):
                 return at
         return found if found < len(text) else -1
 
-    def _mark(self, text: str, mark: str, before: int) -> int:
-        """Where this mark first counts; `before` if that is not before it."""
-        at = text.find(mark, 0, before)
+    def _mark(self, text: str, mark: str, low: int, before: int) -> int:
+        """Where this mark first counts, from `low` on; `before` if that is not before it."""
+        at = text.find(mark, low, before)
         while at >= 0:
             if mark == "`" or self._links.match(text, at) is not None:
                 return at
             at = text.find(mark, at + 1, before)
         return before
+
+
+def _ascii(characters: set[str]) -> str:
+    return re.escape("".join(sorted(one for one in characters if one.isascii())))
+
+
+def _others(characters: set[str]) -> str:
+    return "|".join(sorted([*_INVISIBLE_CHARACTERS, *(one for one in characters if not one.isascii())]))
 
 
 def _at_boundary(seconds: dict[str, set[str]], any_second: str = "") -> str:

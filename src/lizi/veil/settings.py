@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from lizi.text import KINDS, PHRASE, Phrases
+from lizi.text import KINDS, PHRASE, Matcher, Phrases
 from lizi.veil import brand_book
 from lizi.veil.brand_book import Brand, BrandBook, Persona, identity_line
 from lizi.veil.lexicon import Lexicon
@@ -151,7 +151,7 @@ def book(settings: VeilSettings, brands: Iterable[Brand], key: bytes) -> VeilBoo
     persona = _persona(settings)
     told = settings.persona.instruct
     identity = identity_line(persona, told) if told is not None else ""
-    return VeilBook(
+    made = VeilBook(
         profiles=profiles(settings),
         rules=settings.rules,
         passes_faults=settings.on_fault == "pass",
@@ -162,6 +162,8 @@ def book(settings: VeilSettings, brands: Iterable[Brand], key: bytes) -> VeilBoo
         findings=Findings(blake2b(key, person=b"lizi.shared").digest()),
         key=key,
     )
+    Matcher.prepare_all()
+    return made
 
 
 def check_persona(settings: VeilSettings) -> None:
