@@ -74,7 +74,8 @@ class Asking:
             request = salted(request, target, house.veil.salt(exchange.id, len(exchange.attempts) + 1), line)
         self._request = request if request.max_output_tokens == limit else replace(request, max_output_tokens=limit)
         self.call = DIALECTS[target.dialect].encode(self._request, target)
-        self.attempt = Attempt(number=len(exchange.attempts) + 1, target=target, started_at=now)
+        number = len(exchange.attempts) + 1
+        self.attempt = Attempt(number=number, target=target, started_at=now, sent=self.call.fields, hidden=lexicon.kinds())
         exchange.attempts.append(self.attempt)
         facts = target.facts
         self.hold = (opened.steps is not None and not _trusted(request, target)) or (facts.retracts and not request.can_retract)

@@ -65,6 +65,7 @@ class _Try(Struct, frozen=True):
     cost_micros: int
     ended_ms: int
     finish: str | None
+    hidden: dict[str, int]
     model: str
     number: int
     outcome: str
@@ -72,6 +73,7 @@ class _Try(Struct, frozen=True):
     price_key: str
     region: str
     released: bool
+    sent: tuple[str, ...]
     started_ms: int
     status: int | None
     terms: str | None
@@ -210,6 +212,7 @@ class Chain:
                 attempt.cost_micros,
                 round(attempt.ended_at * 1000),
                 attempt.finish,
+                attempt.hidden,
                 attempt.target.model,
                 attempt.number,
                 attempt.outcome,
@@ -217,6 +220,7 @@ class Chain:
                 attempt.target.price_key,
                 attempt.target.region,
                 attempt.released,
+                attempt.sent,
                 round(attempt.started_at * 1000),
                 attempt.status,
                 attempt.target.terms.short if attempt.target.terms is not None else None,

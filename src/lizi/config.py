@@ -44,9 +44,9 @@ from lizi.settings import (
 from lizi.standing import serves
 from lizi.terms import LIMIT_BYTES, accept, suffices
 from lizi.types import BASE, Capability, LaneLimits, PartnerState, Target, Terms
-from lizi.veil import STANDARD, VeilBook, VeilSettings
+from lizi.veil import VeilBook, VeilSettings
 from lizi.veil.brand import Brand
-from lizi.veil.settings import book, check_persona
+from lizi.veil.settings import STANDARD, book, check_persona
 
 
 class PartnerSettings(Strict, frozen=True, kw_only=True, forbid_unknown_fields=True):

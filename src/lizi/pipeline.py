@@ -23,7 +23,7 @@ from lizi.house import Arrival, House, Opened, Ports, Steps
 from lizi.metering import bill
 from lizi.ports import Clock, Reply
 from lizi.types import ChatRequest, Claim, Event, Exchange, Fault, Final, Finish, Text
-from lizi.veil import Lexicon, mask
+from lizi.veil import Lexicon, mask, receipt
 from lizi.wants import wanting, worst
 from lizi.wire.openai import decode_chat
 from lizi.wire.tasks import TaskRequest, decode_task
@@ -161,7 +161,7 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
                     await _before_release(exchange, ports)
                     asking.attempt.released = True
                 exchange.outcome = "ok"
-                yield held + ending
+                yield _told(opened, held + ending)
                 return
             held += [] if fault else ending
             try:
@@ -175,7 +175,7 @@ async def serve(opened: Opened, ports: Ports) -> AsyncGenerator[list[Event], Non
         exchange.checks.setdefault("result", "passed")
         await _before_release(exchange, ports)
         exchange.outcome = "ok"
-        yield _result(opened, held, result)
+        yield _told(opened, _result(opened, held, result))
     except LiziError as error:
         exchange.outcome, exchange.cause = error.code, error.internal or ""
         yield [Fault(error.with_traceback(None))]
@@ -261,6 +261,11 @@ def _answer(held: list[Event], fault: str | None) -> Answer:
     """What one ask brought back, for the plan."""
     text = "".join(event.text for event in held if type(event) is Text)
     return Answer(text=text, finish=next((event.reason for event in held if type(event) is Finish), None), fault=fault)
+
+
+def _told(opened: Opened, events: list[Event]) -> list[Event]:
+    """The last events, with a receipt before the very last where the app wants one."""
+    return [*events[:-1], receipt(opened.exchange), events[-1]] if opened.request.receipt and events else events
 
 
 def _result(opened: Opened, held: list[Event], result: Any) -> list[Event]:

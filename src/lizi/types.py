@@ -231,6 +231,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """Some assistant's turn brings an `x_state`."""
     conversation: str = ""
     """The device's own random word for this conversation: keeps placeholders the same when its history is cut. Never sent."""
+    receipt: bool = False
+    """The app wants to be told what left the house for its answer."""
     salt: str = ""
     """New in each attempt, 32 hex digits: what a partner's record wants random is made of it."""
     dropped: tuple[str, ...] = ()
@@ -286,6 +288,12 @@ class State(Struct, frozen=True):
     sealed: str
 
 
+class Receipt(Struct, frozen=True):
+    """What left the house for this answer, for the app that wanted to know (`lizi.veil.receipt`)."""
+
+    told: dict[str, Json]
+
+
 class Finish(Struct, frozen=True):
     """The model stopped, and why. A stream without it was cut."""
 
@@ -304,7 +312,7 @@ class Fault(Struct, frozen=True):
     error: Any
 
 
-Event: TypeAlias = Text | Reasoning | ToolDelta | Usage | Retract | State | Finish | Final | Fault
+Event: TypeAlias = Text | Reasoning | ToolDelta | Usage | Retract | State | Receipt | Finish | Final | Fault
 
 
 # --- what crosses the wall -----------------------------------------------------
@@ -319,6 +327,8 @@ class Call(Struct, frozen=True, kw_only=True):
     body: bytes
     credential: str
     """Reference of the secret that the wall sends; empty for none."""
+    fields: tuple[str, ...] = ()
+    """Names of the body's fields: what is sent, and nothing of it."""
     authorization: Literal["bearer", "x-api-key"] = "bearer"
     """Header that carries it: `Authorization: Bearer …` (RFC 6750) or `x-api-key: …`."""
 
@@ -389,6 +399,10 @@ class Attempt(Struct, kw_only=True):
     usage: Usage = field(default_factory=Usage)
     cost_micros: int = 0
     released: bool = False
+    sent: tuple[str, ...] = ()
+    """Names of the fields that the partner's request had."""
+    hidden: dict[str, int] = {}
+    """Kind of personal data → how many values of it had placeholders."""
 
 
 class Exchange(Struct, kw_only=True):

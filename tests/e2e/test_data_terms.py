@@ -2,8 +2,9 @@
 
 The suite on data terms. Here: (a) nothing that names a person, a device or a place, whatever came with the request; (b) no handle of any
 kind by which two requests of one person could be put together: absent, or random where the record wants one; (c) what a dialect has
-against keeping and training. (d) Refused before a connection and (e) drained at the end of the terms: tests/path/test_partner_terms.py.
-Unknown fields at every level: tests/path/test_veil_egress.py. No socket outside of a region: tests/e2e/test_no_socket_elsewhere.py. That a
+against keeping and training; (g) a receipt that tells what was sent. (d) Refused before a connection and (e) drained at the end of the
+terms: tests/path/test_partner_terms.py. Unknown fields at every level: tests/path/test_veil_egress.py. No socket outside of a region:
+tests/e2e/test_no_socket_elsewhere.py. That a
 partner keeps its word on what it was sent no test can show.
 """
 
@@ -217,6 +218,29 @@ def _picture(blocks: list[dict[str, Any]]) -> bytes:
         if block["type"] == "image":
             return base64.b64decode(block["source"]["data"])
     raise AssertionError("no picture arrived")
+
+
+RECEIPT_FIELDS = {
+    "model", "messages", "stream", "max_tokens", "temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed",
+    "reasoning_effort", "tools", "response_format", "partner_options",
+}  # fmt: skip
+
+
+@pytest.mark.requirement("S46")
+@pytest.mark.parametrize("dialect", SPEECHES)
+def test_a_receipt_counts_what_was_hidden_and_names_no_partner(stage: Stage, dialect: str) -> None:
+    row = stage.rows[dialect]
+    body, headers = asked(row, 5)
+    answer = stage.ask(row.model, **body, x_receipt=True, headers=headers)
+    (captured,) = got(row, 1)
+    (attempt,) = json.loads(answer.body)["choices"][0]["x_receipt"]["attempts"]
+    placeholders = set(re.findall("⟦[A-Z_]+_[0-9]+⟧", json.dumps(json.loads(captured.body), ensure_ascii=False)))
+    assert sum(attempt["hidden"].values()) == len(placeholders) > len(PERSONAL)
+    assert {"phone", "person", "address", "secret"} <= attempt["hidden"].keys()
+    assert set(attempt["fields"]) <= RECEIPT_FIELDS
+    assert {"messages", "model", "tools"} <= set(attempt["fields"])
+    assert (attempt["to"], attempt["answered"]) == ("partner", True)
+    assert answer.holding(row.words) == []
 
 
 @pytest.mark.requirement("S46")

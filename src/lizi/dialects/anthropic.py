@@ -93,6 +93,7 @@ def encode(request: ChatRequest, target: Target) -> Call:
         url=target.base_url + (facts.path or "/messages"),
         headers=tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in headers),
         body=_json(body),
+        fields=tuple(body),
         credential=target.credential,
         authorization=facts.authorization,
     )

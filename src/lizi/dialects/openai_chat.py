@@ -62,13 +62,20 @@ def encode(request: ChatRequest, target: Target) -> Call:
     facts = target.facts
     if facts is BASE:
         return Call(
-            method="POST", url=target.base_url + "/chat/completions", headers=headers, body=_json(body), credential=target.credential
+            method="POST",
+            url=target.base_url + "/chat/completions",
+            headers=headers,
+            body=_json(body),
+            fields=tuple(body),
+            credential=target.credential,
         )
+    body = _differ(body, request, facts)
     return Call(
         method="POST",
         url=target.base_url + (facts.path or "/chat/completions"),
         headers=(*headers, *((name.encode("ascii"), value.encode("latin-1")) for name, value in facts.headers)),
-        body=_json(_differ(body, request, facts)),
+        body=_json(body),
+        fields=tuple(body),
         credential=target.credential,
         authorization=facts.authorization,
     )

@@ -113,6 +113,10 @@ class Lexicon:
         """Label → values: how much of what was hidden, and nothing of it."""
         return dict(self._counts)
 
+    def kinds(self) -> dict[str, int]:
+        """Kind → values, as `counts`."""
+        return {_KINDS[label]: count for label, count in self._counts.items()}
+
     def entries(self) -> list[tuple[str, str, str]]:
         """Placeholder, kind, original: for somebody who looks at their own text."""
         return [(made, _KINDS[label], original) for (label, original), made in self._placeholders.items()]

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from lizi.errors import CODES, LiziError
-from lizi.types import Event, Fault, Finish, Json, Retract, State, Text, ToolDelta, Usage
+from lizi.types import Event, Fault, Finish, Json, Receipt, Retract, State, Text, ToolDelta, Usage
 from lizi.wire.openai_request import decode_chat, decode_json, reject_field
 from lizi.wire.sse import DONE
 
@@ -52,7 +52,10 @@ class StreamEncoder:
     stream for a whole one.
     """
 
-    __slots__ = ("_after", "_before", "_chunk", "_end", "_exchange_id", "_include_usage", "_named", "_started", "_state", "_usage", "ended")
+    __slots__ = (
+        "_after", "_before", "_chunk", "_end", "_exchange_id", "_include_usage", "_named", "_receipt", "_started", "_state", "_usage",
+        "ended",
+    )  # fmt: skip
 
     def __init__(self, *, exchange_id: str, model: str, created: int, include_usage: bool = False) -> None:
         head = {"id": f"chatcmpl-{_plain(exchange_id)}", "object": "chat.completion.chunk", "created": created, "model": model}
@@ -65,6 +68,7 @@ class StreamEncoder:
         self._started = False
         self._usage: Usage | None = None
         self._state = ""
+        self._receipt = b""
         self._named: set[int] = set()
         self.ended = False
         """After the terminal event; further events are ignored."""
@@ -89,6 +93,8 @@ class StreamEncoder:
                 self._usage = event  # type: ignore[assignment]
             elif kind is State:
                 self._state = event.sealed  # type: ignore[union-attr]
+            elif kind is Receipt:
+                self._receipt = b',"x_receipt":' + _json(event.told)  # type: ignore[union-attr]
             elif kind is Retract:
                 if not self._started:
                     self._start(out)
@@ -127,7 +133,8 @@ class StreamEncoder:
     def _finish(self, reason: str, out: list[bytes]) -> None:
         self.ended = True
         delta = b"{}" if not self._state else _json({"x_state": self._state})
-        out.append(self._chunk + b'{"index":0,"delta":' + delta + b',"logprobs":null,"finish_reason":' + _json(reason) + b"}" + self._end)
+        last = b',"logprobs":null,"finish_reason":' + _json(reason) + self._receipt + b"}"
+        out.append(self._chunk + b'{"index":0,"delta":' + delta + last + self._end)
         if self._include_usage and self._usage is not None:
             out.append(self._chunk + b'],"usage":' + _json(_usage(self._usage)) + b"}\n\n")
         out.append(DONE)
@@ -148,6 +155,7 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
     reason = "stop"
     retract: Retract | None = None
     state = ""
+    receipt: dict[str, Json] | None = None
     for event in events:
         kind = type(event)
         if kind is Text:
@@ -158,6 +166,8 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
             usage = event  # type: ignore[assignment]
         elif kind is State:
             state = event.sealed  # type: ignore[union-attr]
+        elif kind is Receipt:
+            receipt = event.told  # type: ignore[union-attr]
         elif kind is Retract:
             retract = event  # type: ignore[assignment]
         elif kind is Finish:
@@ -182,6 +192,8 @@ def whole(events: Iterable[Event], *, exchange_id: str, model: str, created: int
     choice: dict[str, Json] = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     if retract is not None:
         choice["x_retract"] = _retract(retract)
+    if receipt is not None:
+        choice["x_receipt"] = receipt
     tree: dict[str, Json] = {
         "id": f"chatcmpl-{_plain(exchange_id)}",
         "object": "chat.completion",

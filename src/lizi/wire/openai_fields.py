@@ -119,6 +119,7 @@ CHAT_FIELDS: dict[str, FieldRule] = {
     "reasoning_effort": FieldRule("used", {"enum": ["none", "minimal", "low", "medium", "high", "xhigh"]}),
     # ours, documented in docs/guides/chat-extensions.md
     "x_can_retract": FieldRule("used", {"type": "boolean"}),
+    "x_receipt": FieldRule("used", {"type": "boolean"}),
     "x_conversation": FieldRule("used", {"type": "string", "pattern": CONVERSATION}),
     # known and harmless: about accounts, caches and dashboards, not about the answer
     "user": FieldRule("dropped"),  # would name a device's owner to the partner

@@ -420,9 +420,10 @@ _CHECKS: dict[str, Callable[[Json, str], Any]] = {
     "response_format": _format,
     "reasoning_effort": _effort,
     "x_can_retract": _flag,
+    "x_receipt": _flag,
     "x_conversation": _conversation,
 }
-_RENAMED = {"stream_options": "include_usage", "x_can_retract": "can_retract", "x_conversation": "conversation"}
+_RENAMED = {"stream_options": "include_usage", "x_can_retract": "can_retract", "x_conversation": "conversation", "x_receipt": "receipt"}
 _NO_NEEDS: frozenset[Capability] = frozenset()
 
 

@@ -192,6 +192,26 @@ _CALL = _closed(
     "function",
 )
 _RETRACT = _closed({"scope": {"const": "all"}, "replacement": _TEXT, "reason_class": _TEXT}, "scope", "replacement", "reason_class")
+_RECEIPT: JsonSchema = _closed(
+    {
+        "config": {"type": "string", "description": "hash of the configuration that decided"},
+        "attempts": {
+            "type": "array",
+            "items": _closed(
+                {
+                    "to": {"enum": ["partner", "own"]},
+                    "terms": {"anyOf": [_TEXT, {"type": "null"}], "description": "SHA-256 of the signed terms that it was sent under"},
+                    "fields": {"type": "array", "items": _TEXT},
+                    "hidden": {"type": "object", "additionalProperties": _COUNT, "description": "kind of personal data: values hidden"},
+                    "answered": {"type": "boolean"},
+                },
+                "to", "terms", "fields", "hidden", "answered",
+            ),
+        },
+    },
+    "config", "attempts",
+)  # fmt: skip
+
 _CHAT_COMPLETION = _closed(
     {
         "id": _TEXT,
@@ -211,6 +231,7 @@ _CHAT_COMPLETION = _closed(
                             "content": _or_null(_TEXT),
                             "refusal": {"type": "null"},
                             "tool_calls": {"type": "array", "minItems": 1, "items": _CALL},
+                            "x_state": _TEXT,
                         },
                         "role",
                         "content",
@@ -219,6 +240,7 @@ _CHAT_COMPLETION = _closed(
                     "logprobs": {"type": "null"},
                     "finish_reason": {"enum": ["stop", "length", "tool_calls", "content_filter"]},
                     "x_retract": _RETRACT,
+                    "x_receipt": _RECEIPT,
                 },
                 "index",
                 "message",
@@ -285,6 +307,7 @@ _META: JsonSchema = {
         "tier_used": _TEXT,
         "locale": _TEXT,
         "usage": {"type": "object"},
+        "receipt": _RECEIPT,
         "quota": {"type": "object"},
     },
     "required": ["request_id", "feature", "feature_version", "tier_used"],

@@ -58,6 +58,7 @@ _COMMON: dict[str, FieldRule] = {
     "offset_unit": _used(enum=["scalar", "utf16"], default="scalar"),
     "options": _used(type="object"),
     "stream": _used(type="boolean", default=False),
+    "receipt": _used(type="boolean", default=False, description="`meta.receipt` then tells what left for the partner"),
     "idempotency_key": _used(type="string", minLength=1, maxLength=KEY_LENGTH),
     "tier": _used(type="object", description="a request whose `allow` leaves out `partner` is refused: there is no other tier"),
     "output_locale": _used(type="string", description="must resolve to the same locale as `locale`"),

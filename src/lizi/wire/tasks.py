@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from lizi.errors import InvalidRequest
-from lizi.types import Event, Fault, Final, Json, Ticket, Usage
+from lizi.types import Event, Fault, Final, Json, Receipt, Ticket, Usage
 from lizi.wire.locales import Locale, resolve_locale
 from lizi.wire.openai import decode_json, error_body, reject_field
 from lizi.wire.openai_fields import FieldRule
@@ -44,6 +44,8 @@ class TaskRequest(Struct, frozen=True, kw_only=True):
     offset_unit: OffsetUnit = "scalar"
     stream: bool = False
     idempotency_key: str | None = None
+    receipt: bool = False
+    """`meta` is to say what left the house."""
     candidates: int = 1
     max_chars: int | None = None
     voice: bool = False
@@ -87,6 +89,7 @@ def decode_task(body: bytes, feature: str, offered: Collection[str]) -> TaskRequ
         offset_unit=unit,
         stream=given.get("stream", False),
         idempotency_key=given.get("idempotency_key"),
+        receipt=given.get("receipt", False),
         voice=given.get("input_kind") == "voice",
         level=given.get("level", "grammar"),
         dropped=tuple(dropped),
@@ -252,7 +255,7 @@ def _scalar_at(starts: list[int], offset: int, path: str) -> int:
 
 
 def task_meta(request: TaskRequest, *, exchange_id: str, feature_version: str, ticket: Ticket | None) -> dict[str, Json]:
-    """What stands beside every result. What no room decides yet (label, policy, receipt) is absent, not made up."""
+    """What stands beside every result. What no room decides yet (label, policy) is absent, not made up."""
     meta: dict[str, Json] = {
         "request_id": exchange_id,
         "feature": request.feature,
@@ -301,6 +304,8 @@ class TaskStreamEncoder:
             if type(event) is Usage:
                 self._meta = {**self._meta, "usage": _usage_tree(event)}
                 out.append(self._event(b"usage", _encode(self._meta["usage"])))
+            elif type(event) is Receipt:
+                self._meta = {**self._meta, "receipt": event.told}
             elif type(event) is Final:
                 out.append(self._event(b"final", _encode({"result": event.result, "meta": self._meta})))
             elif type(event) is Fault:
@@ -318,6 +323,8 @@ def whole_task(events: Iterable[Event], meta: dict[str, Json]) -> bytes:
     for event in events:
         if type(event) is Usage:
             meta = {**meta, "usage": _usage_tree(event)}
+        elif type(event) is Receipt:
+            meta = {**meta, "receipt": event.told}
         elif type(event) is Final:
             result = event.result
     return _encode({"result": result, "meta": meta})
