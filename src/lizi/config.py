@@ -46,6 +46,7 @@ from lizi.terms import LIMIT_BYTES, accept, suffices
 from lizi.types import BASE, Capability, LaneLimits, PartnerState, Target, Terms
 from lizi.veil import VeilBook, VeilSettings
 from lizi.veil.brand import Brand
+from lizi.veil.marks import veil_key
 from lizi.veil.settings import STANDARD, book, check_persona
 
 
@@ -282,7 +283,7 @@ def build_house(
         carrier=carrier(config, state_keys),
         remote_images=config.veil.remote_images == "allow",
         notices=config.notices,
-        veil=_veil(config, hashlib.blake2b(idempotency_key, person=b"lizi.veil").digest()),
+        veil=_veil(config, veil_key(idempotency_key)),
         config_hash=config.hash,
     )
 

@@ -3,8 +3,8 @@
 The suite on data terms. Here: (a) nothing that names a person, a device or a place, whatever came with the request; (b) no handle of any
 kind by which two requests of one person could be put together: absent, or random where the record wants one; (c) what a dialect has
 against keeping and training; (g) a receipt that tells what was sent. (d) Refused before a connection and (e) drained at the end of the
-terms: tests/path/test_partner_terms.py. Unknown fields at every level: tests/path/test_veil_egress.py. No socket outside of a region:
-tests/e2e/test_no_socket_elsewhere.py. That a
+terms: tests/path/test_partner_terms.py. (f) What leaks names its partner: tests/cli/test_veil_trace.py. Unknown fields at every level:
+tests/path/test_veil_egress.py. No socket outside of a region: tests/e2e/test_no_socket_elsewhere.py. That a
 partner keeps its word on what it was sent no test can show.
 """
 

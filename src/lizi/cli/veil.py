@@ -63,4 +63,14 @@ def group(output: Output) -> typer.Typer:
         )
         scan(output, config, asked)
 
+    @commands.command("trace")
+    def veil_trace(
+        source: Annotated[str, typer.Argument(help="File with the text that was found; `-` reads standard input.")],
+        config: ConfigPath = DEFAULT_CONFIG,
+    ) -> None:
+        """Tell to which partner a text went that turned up elsewhere, by the random line in it. Ends with 0: known, 1: not."""
+        from lizi.cli.veil_trace import trace
+
+        trace(output, config, source)
+
     return commands

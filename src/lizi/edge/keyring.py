@@ -202,6 +202,10 @@ class Keyring:
         """Other keys under which one may have been remembered since `since`, or is about to be: a repeat is looked for under these, too."""
         return [key.secret() for key in self._others("idempotency", since)]
 
+    def idempotency_secrets(self) -> list[bytes]:
+        """All of them, oldest first: whoever traces a request's mark needs the key of its day. Never to be shown."""
+        return [key.secret() for key in self._keys["idempotency"]]
+
     def state_secrets(self, since: float = 0.0) -> dict[str, bytes]:
         """Key id → key that opens what devices carry since `since`, last the current one, which seals; for `House`, never to be shown."""
         return {key.key_id: key.secret() for key in (*self._others("state", since), self._current["state"])}

@@ -24,7 +24,7 @@ from lizi.metering import PriceBook
 from lizi.metering.bill import PAID
 from lizi.types import Exchange, Usage
 
-__all__ = ["Quote", "Reconciliation", "ReportRow", "quote", "reconcile", "report", "write"]
+__all__ = ["Quote", "Reconciliation", "ReportRow", "Sent", "quote", "reconcile", "report", "sent", "write"]
 
 _EXCHANGE_COLUMNS = 23
 _ATTEMPT_COLUMNS = 19
@@ -77,6 +77,34 @@ def write(connection: Connection, chain_no: int, exchanges: Sequence[Exchange], 
     _insert(connection, "audit", _AUDIT_COLUMNS, [(place(chain_no, record.seq), record.body, record.hash) for record in records])
     if intents:
         connection.executemany("DELETE FROM intents WHERE id = ?", [(exchange.id,) for exchange in exchanges])
+
+
+# --- attempts ------------------------------------------------------------------
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """Where and when one attempt was sent."""
+
+    exchange_id: str
+    number: int
+    partner: str
+    model: str
+    region: str
+    started_ms: int
+    terms: str | None
+    """The short hash of the terms that it was sent under."""
+
+
+def sent(store: Store) -> Iterator[Sent]:
+    """Every attempt of the ledger, in the order of its exchanges; a row at a time."""
+    with mapped("can't read the attempts"):
+        for row in store.connection.execute(
+            "SELECT e.id, a.number, a.partner, a.model, a.region, a.started_ms, a.terms "
+            "FROM exchanges e JOIN attempts a ON a.exchange_no = e.no ORDER BY e.no, a.number"
+        ):
+            yield Sent(
+                exchange_id=row[0], number=row[1], partner=row[2], model=row[3], region=row[4], started_ms=row[5], terms=row[6]
+            )
 
 
 # --- reports -------------------------------------------------------------------

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from lizi.text import KINDS, PHRASE, Found, Phrases, passages
 from lizi.types import ChatRequest, Json, JsonSchemaFormat, Target
+from lizi.veil import marks
 from lizi.veil.lexicon import Lexicon, look_alikes
 
 __all__ = ["SLICE_CHARACTERS", "WORDS", "Findings", "Profile", "mask", "salted"]
@@ -31,7 +32,6 @@ _EXPLANATION = (
     "Words in ⟦ ⟧ stand for private details that you are not shown. Where such a detail belongs in the answer, "
     "write its ⟦ ⟧ word exactly as it is, and never ask about it."
 )
-_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _WEB_ADDRESS = re.compile(r"(?i)(?:https?|ftp|wss?)://[^\s\"<>`\\，。、；：！？（）「」『』《》【】“”‘’]{1,2048}")
 _DEGREES = re.compile(r"(\d{1,3})[.．](\d{1,12})")
 _SPOKEN = frozenset({"description", "title"})
@@ -132,14 +132,9 @@ def salted(request: ChatRequest, target: Target, salt: str, identity: str = "") 
     """
     lines = [identity] if identity else []
     if target.facts.cache == "account":
-        lines.append(_line(salt))
+        lines.append(marks.line(salt))
     messages = _beside_system(request.messages, "\n\n".join(lines)) if lines else request.messages
     return replace(request, salt=salt, messages=messages)
-
-
-def _line(salt: str) -> str:
-    """16 letters of 16: 64 bits that no two requests share. Letters, since a tokenizer makes fewer tokens of them than of digits."""
-    return f"({salt[:16].translate(_LETTERS)})"
 
 
 def _beside_system(messages: list[dict[str, Json]], line: str) -> list[dict[str, Json]]:

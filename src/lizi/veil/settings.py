@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from lizi.text import KINDS, PHRASE, Matcher, Phrases
-from lizi.veil import brand_book
+from lizi.veil import brand_book, marks
 from lizi.veil.brand_book import Brand, BrandBook, Persona, identity_line
 from lizi.veil.lexicon import Lexicon
 from lizi.veil.masking import WORDS, Findings, Profile
@@ -140,7 +140,7 @@ class VeilBook(Struct, frozen=True, kw_only=True):
 
     def salt(self, exchange_id: str, attempt: int) -> str:
         """32 hex digits for one attempt; without the key nobody can tell whose."""
-        return blake2b(f"{exchange_id}.{attempt}".encode(), key=self.key, digest_size=16, person=b"lizi.salt").hexdigest()
+        return marks.salt(self.key, exchange_id, attempt)
 
 
 def book(settings: VeilSettings, brands: Iterable[Brand], key: bytes) -> VeilBook:
