@@ -1,4 +1,4 @@
-"""Addresses in Latin letters, by country; and what has a number and a capital and is none."""
+"""Addresses by country, in Latin letters and in Chinese ones; and what has a number or a unit and is none."""
 
 from __future__ import annotations
 
@@ -57,3 +57,37 @@ def test_an_address_is_found_whole(address: str, around: str) -> None:
 @pytest.mark.parametrize("text", NONE)
 def test_what_is_no_address_stays(text: str) -> None:
     assert addresses(text) == []
+
+
+CHINESE = (
+    "湖北省宜昌市长阳土家族自治县磨市镇花桥村6组 430070@武汉市洪山区珞喻路129号 合肥路35号院甲楼2门301 解放路与建设路交叉口金龙大厦1806室 "
+    "桂林路12号住宅区3栋502 兰州市城关区和政东街8号 大栅栏四条17号院 农大北路家属院3-2-402 云锦名都5栋11C 中华路66号地下 人民南路9号底商 "
+    "新北市板橋區文化路二段182巷3弄33號7樓之2 220新北市板橋區縣民大道二段7號 觀塘彩雲邨白鳳樓1204室 "
+    "龍崗區坂田街道吉華路與五和大道交匯處創意廣場1606"
+)
+NO_CHINESE = (
+    "修了3门课 四条建议里第2条最好 这路与那路不同 第7号门口集合 100089人参加了北京马拉松 小区1-2-3月的账 红旗小区很大 和平路很长"
+)
+
+
+@pytest.mark.parametrize("address", [one.replace("@", " ") for one in CHINESE.split()])
+@pytest.mark.parametrize("around", ["{}", "麻烦送到{}，谢谢", "地址：{}\n电话另发", "他住在{}，离这儿不远"])
+def test_a_chinese_address_is_found_whole(address: str, around: str) -> None:
+    text = around.format(address)
+    found = [one for one in recognise(text) if one.kind == "address"]
+    assert found, text
+    start, end = text.index(address), text.index(address) + len(address)
+    assert sum(max(0, min(end, one.end) - max(start, one.start)) for one in found) >= 0.9 * len(address)
+    assert all(start <= one.start and one.end <= end for one in found), "and nothing beside it"
+
+
+@pytest.mark.parametrize("text", NO_CHINESE.split())
+def test_units_without_a_place_are_no_address(text: str) -> None:
+    assert addresses(text) == []
+
+
+def test_a_postcode_in_front_is_hidden_with_its_address_and_nothing_of_it_is_kept() -> None:
+    (found,) = recognise("430070 武汉市洪山区珞喻路129号")
+    assert (found.start, found.keep) == (0, 0)
+    (found,) = recognise("武汉市洪山区珞喻路129号")
+    assert found.keep == len("武汉市")

@@ -22,19 +22,20 @@ for _level, _units in {
     "city": "市 自治州 地区 盟",
     "district": "新区 开发区 高新区 经开区 工业园区 自治县 自治旗 区 县 旗",
     "town": "街道 镇 乡 办事处 苏木",
-    "road": "大道 大街 胡同 公路 环路 大马路 路 街 巷 道 横街 正街 老街 东街 西街 南街 北街 步行街 里弄 段",
-    "village": "村 屯 庄 寨 社区 新村 村委会 自然村 居委会",
+    "road": "大道 大街 胡同 公路 环路 大马路 路 街 巷 道 横街 正街 老街 东街 西街 南街 北街 步行街 里弄 段 条",
+    "village": "村 屯 庄 寨 社区 新村 村委会 自然村 居委会 村民委员会 居民委员会",
     "lane": "弄",
     "number": "号",
     "building": "号楼 栋 幢 座 塔 号院 期 号大院",
-    "unit": "单元",
+    "unit": "单元 门",
     "floor": "楼 层",
     "room": "室 号房 号室 房",
     "group": "组 队 社 邻",
     "place": "小区 花园 家园 公寓 大厦 广场 花苑 雅苑 嘉苑 新苑 名苑 苑 名城 新城 国际 "
     "公馆 名邸 山庄 别墅 宿舍 府邸 华府 庭 雅居 华庭 豪庭 "
     "名园 科技园 产业园 工业园 软件园 创意园 创业园 物流园 大楼 写字楼 商厦 "
-    "商城 商场 中心 城 园 湾 府 轩 阁 居 坊 邨 里 大学 学院 中学 小学 医院 酒店 宾馆 饭店 市场 超市 厂 站 家属院 大院 院 楼盘 天地 "
+    "商城 商场 中心 城 园 湾 府 轩 阁 居 坊 邨 里 大学 学院 中学 小学 医院 酒店 宾馆 饭店 市场 超市 厂 站 家属院 "
+    "家属区 住宅区 生活区 大院 院 楼盘 天地 "
     "家属楼 公社 农场 林场 驿站 菜鸟驿站 丰巢 环宇城 万达 码头 车站 基地",
 }.items():
     _LEVELS |= dict.fromkeys(_units.split(), _level)
@@ -57,7 +58,7 @@ _STOP_EXCEPT = re.compile(
     r"平和|民有|和平|和谐|和睦|和田|和顺|永和|中和|从化|为民|至诚|至善|至德|向阳|回民|回龙|回兴|来宾|来安|来广营|有为|住邦|经开|经济|"
     r"经海|经纬|经一|经二|经三|经四|经七|经十|达州|达道|达官|达川|达智|过街|去疾|给水|看丹|看守|到贤|对门|与时|往来|送变电|寄畅|"
     r"和县|和兴|和义|和泰|和林|和硕|和龙|和记|仁和|太和|景和|祥和|谐和|康和|民和|离石|离岛|位于|及第|向荣|向上|向前|达成|于洪|于都|至尊|"
-    r"并州|经十路|回民街|回归|也里|将军|将台|对外|为公"
+    r"并州|丰和|天和|嘉和|康和|清和|瑞和|福和|元和|阳和|同和|隆回|于田|于潜|从江|将乐|来凤|让胡路|和静|和政|政和|云和|新和|且末|对马|有义|达拉|达坂|达日|达孜|经十路|回民街|回归|也里|将军|将台|对外|为公"
 )
 _WHOLE = ["北京", "天津", "上海", "重庆", "香港", "澳门"]
 _ANCHOR = re.compile(
@@ -71,7 +72,10 @@ _CUE = re.compile(
     r"(?:地址|住址|住所|住在|家住|现住|居住|户籍|籍贯|位于|寄到|寄往|寄至|送到|送至|送货|发到|收货|收件|邮寄|搬到|搬去|坐落|坐标|注册地|"
     r"办公地|营业地|门店|家在|通讯处|地点)[^。！？\n]{0,8}$"
 )
-_TAIL = re.compile(r"(?:之[0-9]{1,3})?(?:[ -]{0,2}[A-Za-z]?[0-9]{1,5}(?:[-－][0-9A-Za-z]{1,5}){0,3}[A-Z]?(?:室|房|号)?)?(?![0-9])")
+_TAIL = re.compile(
+    r"(?:之[0-9]{1,3})?(?:地下|底商|[前后侧]门|[甲乙丙丁](?![\u3400-\u9fff]))?"
+    r"(?:[ -]{0,2}[A-Za-z]?[0-9]{1,5}(?:[-－][0-9A-Za-z]{1,5}){0,3}[A-Z]?(?:室|房|号)?)?(?![0-9])"
+)
 _TAIL_WRONG = re.compile(r"\s?[0-9]{6}|\s?[0-9.]{1,12}\s?(?:[元块万年月日天个人次件%％点分米公平年岁℃度折]|小时|公里|㎡|km|kg)")
 _CROSSING = re.compile(
     r"(?:与|和|跟|近|、)?[\u3400-\u9fff]{0,8}?(?:交叉路?口|交汇处|交界处|十字路口|路口|(?:路|街|大道)口)(?:[东西南北]{1,2}(?:侧|边|面|角|"
@@ -79,8 +83,17 @@ _CROSSING = re.compile(
 )
 _DIRECTION = re.compile(r"(?:[东西南北][侧边面]|对面|旁边?|附近|内)?(?:[(（][^()（）\n]{1,20}[)）])?")
 _NAMED = re.compile(r"[\u3400-\u9fff]{3,14}[0-9A-Za-z一二三四五六七八九十]{1,3}$")
-_FLAT = re.compile(r"[0-9]{1,2}-[0-9]{3,4}(?![0-9])")
-_ROOM = re.compile(r"(?:[0-9]{3,4}|[0-9]{1,2}-[0-9]{1,4}|[0-9]{1,2}-[0-9]{1,2}-[0-9]{2,4})(?![0-9元块万年月日天个米平])")
+_FLAT = re.compile(r"[0-9]{1,2}-[0-9]{3,4}(?![0-9])|[0-9]{1,2}[A-H](?![A-Za-z])")
+_ROOM = re.compile(
+    r"(?:[0-9]{3,4}|[0-9]{1,2}[A-H](?![A-Za-z])|[0-9]{1,2}-[0-9]{1,4}|"
+    r"[0-9]{1,2}-[0-9]{1,2}-[0-9]{2,4})(?![0-9元块万年月日天个米平])"
+)
+_NO_UNIT = frozenset(("县民", "县前", "县府", "市民", "市府", "区府", "镇前"))
+"""Beginnings of streets' names: 縣民大道, 市府路."""
+_TRIPLE = re.compile(r"[0-9]{1,2}-[0-9]{1,2}-[0-9]{2,4}(?![0-9])")
+_POSTCODE_BEFORE = re.compile(r"(?<![0-9A-Za-z.\-])(?:[0-9]{5,6}|[0-9]{3}) ?$")
+_CROSSES_BEFORE = re.compile(r"[\u3400-\u9fff]{2,4}(?:路|街|大道)[与和、]$")
+_BOTH_ROADS = re.compile(r"[与和、][\u3400-\u9fff]{1,5}")
 _HOUSE = re.compile(r"\s?[0-9]{1,5}(?![0-9.路元年月日%])")
 _TAILED = frozenset(("number", "building", "unit", "floor", "road", "place", "lane"))
 _NOT_A_NUMBER = re.compile(
@@ -90,7 +103,7 @@ _NOT_A_NUMBER = re.compile(
     r"组(?:织|成|合|件|建|装|长|团)|队(?:伍|员|长|友)|社(?:会|区|交|团|保|群)|段(?:时|落|位|子|话|距)|道(?:理|路|德|歉|具|别|长|家|教)|"
     r"里(?:面|程|边|头)|城(?:市|镇|乡|里)|园(?:区|林|丁|艺)|院(?:子|长|校|线|士)|站(?:在|着|起|点|长|台)|厂(?:家|商|长)|区(?:别|分|域|块|"
     r"间)|期(?:间|待|望|限|末|中|货)|居(?:住|民|然|家)|市(?:场|民|值|区|长|面|价)|县(?:长|级|城)|村(?:民|长|里|上)|庄(?:严|重|园|稼)|"
-    r"中心(?:思|主|任|化)|府(?:上|邸)|湾(?:区)"
+    r"中心(?:思|主|任|化)|府(?:上|邸)|湾(?:区)|屯门|门(?:口|外|卡|诊|课|票|店|牌|禁|锁|铃|锋|类|前|后|口|学|技|功|语|市)|条(?![甲乙丙丁]?[0-9]{1,4}号)"
 )
 
 
@@ -109,7 +122,9 @@ def chinese_addresses(text: str) -> list[Report]:
             # One unit's sign is a part of the next one's name: 天府大道, 三里屯, 科技园南路.
             chain[-1] = (start, end, level)
             continue
-        if match.group() == "旗" and text[start - 1 : start] == "红":
+        before = text[start - 1 : start]
+        one = text[start]
+        if text[start : start + 2] in _NO_UNIT or (one == "旗" and before == "红") or (one == "门" and not before.isdigit()):
             continue
         if chain and len(chain) < 20 and _joins(text, chain[-1][1], start, level):
             chain.append((start, end, level))
@@ -127,6 +142,8 @@ def chinese_addresses(text: str) -> list[Report]:
 def _joins(text: str, end: int, start: int, level: str) -> bool:
     """Whether a unit at `start` belongs to the chain that ends at `end`: a number or a name stands between and nothing else."""
     gap = text[end:start].strip(_BLANKS)
+    if level == "road" and text[end - 1] in "路街道" and _BOTH_ROADS.fullmatch(gap) is not None:
+        return True  # 梅龙路与民旺路交汇处
     if start - end > 14:
         return False
     if not gap:
@@ -148,7 +165,7 @@ def _address(text: str, chain: list[tuple[int, int, str]], taken: int) -> Report
     first = chain[0]
     if len(chain) == 1 and first[2] not in ("building", "district") and not text[first[1] : first[1] + 2].strip()[:1].isdigit():
         return None
-    if not any(level in _NUMERIC or level in ("district", "road") for _, _, level in chain):
+    if not any(level in _NUMERIC or level in ("district", "road") for _, _, level in chain) and _TRIPLE.match(text, chain[-1][1]) is None:
         return None
     start = _begin(text, first[0], max(taken, first[0] - 20))
     levels = [level for _, _, level in chain]
@@ -178,6 +195,7 @@ def _address(text: str, chain: list[tuple[int, int, str]], taken: int) -> Report
         or (levels[0] == "building" and _NAMED.search(text, start, first[0]) is not None and (numbers >= 2 or _FLAT.match(text, end)))
         or (places and levels[-1] == "building" and numbered and _ROOM.match(text, end) is not None)
         or (numbers >= 3 and _has_number(text, chain))
+        or (places and levels[-1] == "place" and _TRIPLE.match(text, end) is not None)
         or (levels.count("road") and (keep or districts) and _HOUSE.match(text, end) is not None)
     )
     if not enough:
@@ -195,6 +213,12 @@ def _address(text: str, chain: list[tuple[int, int, str]], taken: int) -> Report
         inner = text[end + 1 : direction.end() - 1]
         if _UNIT.search(inner) is not None:
             end = direction.end()
+    crosses = _CROSSES_BEFORE.search(text, max(0, start - 8), start) if levels[0] == "road" and _CROSSING.match(text, first[1]) else None
+    if crosses is not None:
+        start = crosses.start()
+    postcode = _POSTCODE_BEFORE.search(text, max(0, start - 8), start) if keep else None
+    if postcode is not None:
+        start, keep = postcode.start(), 0  # it says more than province and city
     return start, end, "address", min(keep, end - start), CUED if cued else GUESSED
 
 
