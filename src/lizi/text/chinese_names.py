@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import re
 
+from lizi.text.chinese_cues import BEHIND_WORDS, BRANDED, CUE_WORDS, FIRM_WORDS, LEAD_WORDS, ONLY_PERSONS, TITLE_WORDS, WORD_NAMES
+from lizi.text.chinese_foreign import dotted, undotted
+from lizi.text.chinese_forms import INTRODUCED, LITTLE_NAME, NO_PERSON, formed, may_be_named
 from lizi.text.chinese_name_tables import COMPOUND, GIVEN, MEASURED, NEVER_GIVEN, NOT_GIVEN, PAIRS, SELDOM_GIVEN, SURNAMES, WORDS
-from lizi.text.chinese_titles import addressed, nicknames, owned_by_a_person
+from lizi.text.chinese_things import THINGS
+from lizi.text.chinese_titles import TITLE_BEGINS, addressed, nicknames, owned_by_a_person
 from lizi.text.chinese_words import BEFORE, FOLLOWING, LONGER, UNITS
 from lizi.text.found import CUED, GUESSED, Report
 from lizi.text.traditional import SIMPLIFIED, TRADITIONAL
@@ -40,11 +44,14 @@ _HALF = 2.5
 _LITTLE = 1.4
 _NEAR_CUE = 1.5
 _OWNED = 0.8
+_ACTS = 0.4
+_SURELY = 3.0  # a surname that is hardly anything else, with what stands before it
 _PLAINLY = 2.4
 _INSIDE = -0.4  # a surname that is a common character, in the midst of others
 _PLACE = -3.0
 _PLACES = frozenset("镇村乡县巷站街区")
 _PERSONAL = 1.9
+_PERSONAL_ONLY = 3.4
 _WORD_APART = -1.5  # few write a word with a space in it
 _APART = 0.8  # a space behind a surname that belongs to no longer row of such characters
 _THINGS = frozenset("花诗海江河湖石月星云雪风雨歌书画楼道路山水火心声音光色柔清健安美好爱学文人")  # behind a word they go on with it
@@ -56,29 +63,7 @@ _RARE = 1.0  # one that is rare elsewhere
 _FAIR = 0.8
 _CLOSED = 1.8  # a cell of a form holds it from mark to mark
 
-_LABELS = listed(
-    "姓名 名字 户名 户主 车主 机主 房主 业主 收件人 寄件人 发件人 收货人 发货人 提货人 联系人 联络人 聯絡人 紧急联系人 经办人 承办人 "
-    "办理人 申请人 负责人 责任人 法人 法人代表 法定代表人 代理人 委托人 被保险人 投保人 受益人 持卡人 持有人 账户名 开户人 开户名 "
-    "收款人 付款人 汇款人 借款人 担保人 购买人 购票人 乘车人 乘机人 入住人 预订人 预约人 报名者 报名人 参会人 参会人员 与会者 "
-    "联系姓名 签收人 签名 签字 署名 落款 审核人 审批人 填表人 记录人 监护人 患者 病人 患者姓名 客户姓名 客户名称 客户 顾客 会员 乘客 "
-    "旅客 学生 学生姓名 考生 家长 员工 员工姓名 用户 买家 卖家 甲方 乙方 丙方 原告 被告 证人 嫌疑人 犯罪嫌疑人 受害人 被害人 当事人 "
-    "作者 主讲人 主持人 嘉宾 讲师 教练 候选人 求职者 应聘者 应聘人 面试者 面试官 推荐人 介绍人 抄送 发送人 转交 收信人 寄信人 租客 "
-    "租户 承租人 出租人 房东 司机 保险人 住户 住客 主治医生 主治医师 责任编辑 法定代理人 姓名是 联系人是 公民 村民 居民 市民 网友 "
-    "网民 股东 合伙人 创始人 董事长 总经理 总裁 总监 经理 主任 主席 总统 总理 部长 省长 市长 县长 区长 镇长 乡长 村长 局长 处长 科长 "
-    "院长 校长 所长 厂长 站长 店长 会长 社长 行长 团长 班长 队长 组长 书记 委员 代表 常委 秘书 秘书长 助理 顾问 会计 出纳 律师 法官 "
-    "检察官 警官 民警 警察 将军 上将 中将 少将 司令 政委 大使 参赞 医生 医师 大夫 护士 药师 教授 副教授 院士 博士 老师 导师 教师 "
-    "辅导员 班主任 讲师 研究员 工程师 设计师 程序员 会计师 厨师 师傅 画家 作家 诗人 歌手 歌星 演员 影星 导演 编剧 编辑 记者 摄影师 "
-    "通讯员 主播 艺术家 科学家 企业家 运动员 选手 球员 教练员 冠军 客服 销售 专员 专家 先生 女士 小姐 同志 同学 同事 朋友 好友 室友 "
-    "邻居 战友 网友 男友 女友 男朋友 女朋友 丈夫 妻子 老公 老婆 爱人 先夫 太太 儿子 女儿 孙子 孙女 父亲 母亲 爸爸 妈妈 父母 哥哥 姐姐 "
-    "弟弟 妹妹 爷爷 奶奶 外公 外婆 姥姥 姥爷 叔叔 阿姨 舅舅 姑姑 表哥 表姐 表弟 表妹 堂哥 堂弟 侄子 侄女 外甥 孩子 女婿 媳妇 新娘 "
-    "新郎 我叫 叫做 名叫 名为 叫 我是 他是 她是 这是 本人 本名 原名 真名 化名 别名 艺名 小名 姓名为 名字叫 名字是 尊敬的 亲爱的 "
-    "敬爱的 您好 你好 早上好 致 敬启 此致 通知 联系 联络 致电 转告 告诉 采访 感谢 邀请 拜访 祝贺 祝 恭喜 欢迎 委托 授权 聘请 任命 "
-    "转账给 汇款给 寄给 发给 交给 转给 送给 打给 借给 卖给 留给 抄送给 预约给 患者叫 病人叫 学生叫 男子 女子 男孩 女孩 男生 女生 小伙 "
-    "姑娘 老人 青年 少年 农民 工人 战士 烈士 英雄 群众 党员 干部 下属 员工叫 专家叫 客人 住院患者 参赛者 获奖者 得主 教主 店主 认识 "
-    "找到 看望 陪同 跟着 嫁给 爱上 想念 怀念 纪念 悼念 缅怀 逮捕 抓获 起诉 判处 寻找 举报 投诉 收款方 付款方 户名为 业务员 快递员 "
-    "骑手 配送员 外卖员 保安 保姆 家教 中介 经纪人 管家 乘务员 飞行员 机长 船长"
-)
-_CUES = frozenset(_LABELS)
+_CUES = frozenset(CUE_WORDS)
 _CUE_ENDS = frozenset(cue[-1] for cue in _CUES)
 _LONGEST_CUE = max(map(len, _CUES))
 _LINKS = frozenset(" \t：:，,\"'“”「『（(《-|=>@*[【")
@@ -89,6 +74,8 @@ _VERBS = frozenset("为是叫")
 _NEAR = listed("提醒 麻烦 拜托 问下 问问 一下 帮 找 约 转接 老板让 经理让 老师让 跟着 陪着 带着 多亏 幸亏 顶替 接替 代替 师从 听说 据说")
 _NEAR_ENDS = frozenset(cue[-1] for cue in _NEAR)
 _LEFT = frozenset("和与跟给被让请问找对向是、及同将等因但而在为把随到替帮陪教约见像比据有等劝娶嫁骂夸派托求见 \t")
+_YOUNG = frozenset("小老大")
+_OPENING = _LEFT | _CUE_ENDS | _NEAR_ENDS | _VERBS | _YOUNG  # what may stand before a name that is a word
 _RIGHT = frozenset(
     "说道问答称在的了和与跟给向对把被将已也都就还又来去到从于有没不想要会能可正曾今昨出打发送收预申提负参住购买办登报请让是为因及等同任当"
     "作做拿带写看听讲吃喝走跑"
@@ -96,43 +83,19 @@ _RIGHT = frozenset(
     "指强认宣告透介随并却则所以本同学两等之其此即"
     "时后前中这那只最近当每很特也非常确实突终现终需应该最刚先再便"
 )
-_TITLE_WORDS = listed(
-    "先生 女士 小姐 太太 夫人 老师 医生 医师 大夫 护士 教授 博士 硕士 经理 总经理 总监 总裁 主任 主管 主席 同学 同志 师傅 律师 法官 "
-    "警官 院长 校长 部长 局长 处长 科长 所长 厂长 店长 书记 董事长 工程师 会计 秘书 助理 老板 阿姨 叔叔 大哥 大姐 大爷 大妈 爷爷 奶奶 "
-    "哥哥 姐姐 先森 队长 班长 组长 村长 镇长 市长 县长 省长 行长 总理 总统 将军 司令 导演 编辑 记者 教练 代表 委员 院士 研究员 理事长 "
-    "女儿 儿子 本人 收 亲启 启 敬上 您好 你好 的手机 的电话 的身份 的邮箱 的微信 的地址 的账户 的银行 的护照 的生日 的联系"
+_TITLES = re.compile(any_of(TITLE_WORDS))
+_TAGS_BEGIN = frozenset(word[0] for word in TITLE_WORDS)
+_NO_SECOND = (
+    (NEVER_GIVEN | frozenset("，。！？、；：,.!?;:\n）)】》」”\"'0123456789%/-"))
+    - _TAGS_BEGIN
+    - TITLE_BEGINS
+    - frozenset("总哥姐叔姨伯婶嫂董工导局处队太老")
+    - frozenset(name[1] for name in COMPOUND)
 )
-_TITLES = re.compile(any_of(_TITLE_WORDS))
-_TITLE_BEGINS = frozenset(word[0] for word in _TITLE_WORDS)
 _OWNED_LABEL = re.compile(
-    r"(?:姓名|户名|收件人|寄件人|收货人|持卡人|乘车人|乘机人|开户名|联系人|患者姓名|学生姓名|客户姓名|真实姓名)[\"'”]?\s{0,2}[：:|"
-    r",]\s{0,2}[\"'“「【]?([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff])"
+    r"(?:姓名|户名|收件人|寄件人|收货人|持卡人|乘车人|乘机人|开户名|联系人|患者姓名|学生姓名|客户姓名|真实姓名)[\"'”]?[ \t]{0,2}([：:|"
+    r",])[ \t]{0,2}[\"'“「【]?([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff：:])"
 )
-# Behind these a word with a surname's character is a name, too: 负责人：方向。
-_SIGNED = listed(
-    "申请人 办理人 负责人 经办人 承办人 监护人 患者 病人 被保险人 投保人 受益人 收款人 付款人 汇款人 借款人 代理人 "
-    "委托人 担保人 签收人 签字 签字人 签名 签名人 法定代表人 入住人 购票人 预订人"
-)
-_SIGNED_LABEL = re.compile(
-    r"[人者名字][\"'”]?(?:\s{0,2}[：:|]\s{0,2}|[ \t]{1,2})[\"'“「【]?([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff])"
-)
-# Between such a cue and a mark any word is a name: "我叫高兴，".
-_INTRODUCED = re.compile(r"(?:我叫|名叫|叫做|姓名[是为]|名字[是叫])\s?([\u3400-\u9fff]{2,3})(?![\u3400-\u9fff])")
-_NO_PERSON = re.compile(
-    r"本人|客服|部$|组$|处$|公司|未知|不详|匿名|用户|保密|暂无|先生|女士|电话|手机|地址|同上|必填|选填|请|填写|姓名|中心|[店厂校院局]$"
-)
-_DOTTED = re.compile(r"(?:(?![和与跟及是的在了])[\u3400-\u9fff]){1,6}(?:[·•‧・](?:(?![和与跟及是的在了])[\u3400-\u9fff]){1,8}){1,3}")
-# Characters with which foreign names are written; others end one.
-_SOUNDS = re.compile(
-    "(?:阿[不布]都|别克|提别克|玉素甫|古丽|[阿艾埃爱安昂奥巴芭白班邦包保鲍北贝本比彼毕宾玻波伯博勃卜布蔡查察昌策车达戴丹当道德登邓迪蒂第丁东杜顿多厄恩尔发法范方菲费芬丰冯佛弗"
-    "夫福富盖甘冈高戈格葛根贡古瓜圭郭果哈海汉豪赫黑亨洪侯胡花华怀霍基吉季加嘉贾简"
-    "江杰金津京久居喀卡凯坎康考柯科克肯孔库夸奎昆拉腊莱来赖兰朗劳勒雷蕾累冷黎李里理丽利莉连廉良列烈林琳铃龙隆卢鲁露伦罗洛吕马玛麦迈曼毛茅"
-    "梅门蒙孟米密敏明莫墨默姆木穆拿娜纳乃奈南内尼妮年涅宁牛纽农努诺欧帕派潘庞佩彭皮"
-    "匹平普齐奇恰乔切琴丘热仁日荣茹儒瑞若萨塞赛桑瑟森沙莎山尚绍舍申生圣施石史士舒朔斯丝苏索塔泰坦汤唐陶特腾提汀图托瓦万旺威韦维薇魏温文翁"
-    "沃乌吴武伍西希锡夏显香肖歇谢辛欣休许雅亚延扬杨耶叶伊依易意因英永尤约宰泽扎詹珍真芝治"
-    "朱兹子佐巫妥吾买提力江木拜尼亚孜孜古丽热合曼努尔艾合麦吐尔逊地帕提洛桑扎西次仁卓玛央金旦增曲珍尼玛格桑多吉顿珠才让祖肉再佧孙衣迦麻且日再赛皮帕乎鼎则什玉阔]){1,8}"
-)
-_HEAD = re.compile(_SOUNDS.pattern + "$")
 _SURNAME = re.compile("[" + "".join(sorted({*SURNAMES, *(name[0] for name in COMPOUND)})) + "]")
 _COMPOUND_APART = any_of(sorted(name[0] + " " + name[1] for name in COMPOUND))
 _SPACED = re.compile(f"(?:{any_of(COMPOUND)}|{_COMPOUND_APART}|{_SURNAME.pattern}) {{1,3}}(?=[\u3400-\u9fff])")
@@ -145,8 +108,21 @@ _DOES = re.compile(
         )
     )
 )
+_ONLY_PERSONS = re.compile(any_of(ONLY_PERSONS))
+_BRANDED = re.compile(any_of(BRANDED))
+_BRANDED_BEGIN = frozenset(word[0] for word in BRANDED)
+_FOREIGN_ENDS = frozenset("斯尔克特德姆格顿森堡茨曼娅逊夫尼亚诺托")
+_FOREIGN_BUT = frozenset(
+    listed(
+        "特别 特意 特地 特此 特约 德国 克服 格外 德语 德育 特殊 特长 特邀 夫妇 夫妻 夫人 亚洲 亚军 亚运 尼姑 托运 托付 托我 托人 托他 "
+        "托她 托管 托福 诺言"
+    )
+)
+_BEHIND = re.compile(any_of((*BEHIND_WORDS, *ONLY_PERSONS)))
+_NO_NAME_BEHIND = frozenset("字氏记县姓")
+_HOUSES = frozenset("祠沱庄村堡沟湾口坝桥坪店铺营屯集寨岭坡塘巷弄渡棚嘴坊院宅楼山河洼圩墩垭畈埠港角尖滩岗台界汇大祖族长人里的电具居")
 _UNITS: dict[str, list[tuple[str, int]]] = {}
-for _unit in UNITS:
+for _unit in (*UNITS, *THINGS):
     for _place, _one in enumerate(_unit):
         _UNITS.setdefault(_one, []).append((_unit, _place))
 _NUMERALS = frozenset("一二两三四五六七八九十百千万几这那每某第多半整此各0123456789")
@@ -158,7 +134,7 @@ _FREQUENT = frozenset(
 # In running text a frequent character that no name has speaks against one; a rare one that is in no table mostly is a name's.
 _FREE = dict.fromkeys(_FREQUENT, _UNUSED) | _WEIGHT
 _ALONE = dict.fromkeys(_FREQUENT, _PLAIN) | _WEIGHT
-_ERA = frozenset(listed("和平 胜利 解放 建设 国庆 光明 跃进 爱国 向东 成功 红军 长江 正义"))  # words that are given names, too
+_ERA = frozenset(listed("海洋 和平 胜利 解放 建设 国庆 光明 跃进 爱国 向东 成功 红军 长江 正义"))  # words that are given names, too
 _SEX = re.compile("([\u3400-\u9fff]{2,4})[ \t,|/(]{1,3}[男女](?![\u3400-\u9fff])")
 _SEPARATORS = frozenset("、/|;；\t ")
 _NEXT = re.compile("(?: ?[、/|;；\t] ?)([\u3400-\u9fff]{2,4})(?![\u3400-\u9fff])")
@@ -182,10 +158,12 @@ def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
             continue
         if sexed and not _han(text[start - 1 : start]):
             cell = _SEX.match(text, start)
-            if cell is not None and _NO_PERSON.search(cell[1]) is None:
+            if cell is not None and NO_PERSON.search(cell[1]) is None:
                 done = cell.end(1)
                 out.append((start, done, "person", 0, CUED))
                 continue
+        if _is_nobody(text, start):
+            continue
         cued = _cued(text, start)
         called = addressed(text, start, cued or _near(text, start))
         if called is not None and not _within(text, start):
@@ -193,7 +171,7 @@ def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
             out.append((start, done, "person", 0, CUED))
             continue
         length, score = _best(text, start, cued)
-        if length and score >= _ENOUGH and (cued or not _within(text, start)):
+        if length and score >= _ENOUGH and not _within(text, start, inside=cued) and (cued or not _is_a_thing(text, start + length)):
             done = start + length
             out.append((start, done, "person", 0, CUED if cued or score >= _SURE else GUESSED))
     if out:
@@ -204,18 +182,41 @@ def chinese_names(text: str, low: int = 0, high: int | None = None) -> list[Repo
     out += nicknames(text)
     if "：" in text or ":" in text or "," in text or "|" in text:
         for match in _OWNED_LABEL.finditer(text):
-            if _NO_PERSON.search(match[1]) is None:
+            # Behind a comma another head may stand: 姓名,成绩.
+            plainly = match[1] != "," or (may_be_named(match[2]) and match[2] not in WORDS)
+            if plainly and NO_PERSON.search(match[2]) is None:
+                out.append((*match.span(2), "person", 0, CUED))
+    out += formed(text, out)
+    if "叫" in text or "名" in text:
+        for match in INTRODUCED.finditer(text):
+            if may_be_named(match[1]) and not _titled(text, match.start(1)) and match[1] not in LONGER:
                 out.append((*match.span(1), "person", 0, CUED))
-        for match in _SIGNED_LABEL.finditer(text):
-            named = match[1][0] in SURNAMES or match[1][:2] in COMPOUND
-            if named and text.endswith(_SIGNED, 0, match.start() + 1) and _NO_PERSON.search(match[1]) is None:
-                out.append((*match.span(1), "person", 0, CUED))
-    for match in _INTRODUCED.finditer(text):
-        if match[1][0] in SURNAMES or match[1][:2] in COMPOUND:
-            out.append((*match.span(1), "person", 0, CUED))
+        out += [(*match.span(1), "person", 0, CUED) for match in LITTLE_NAME.finditer(text)]
     if "·" in text or "•" in text or "‧" in text or "・" in text:
-        out += _foreign(text)
-    return out
+        out += dotted(text, _ends_cue, _opens_cue)
+    return out + undotted(text, _ends_given)
+
+
+def _is_nobody(text: str, start: int) -> bool:
+    """Whether nothing here can be a name, as two or three lookups tell: true of most surnames' characters in ordinary text.
+
+    Behind the character stands a mark or what no name has, or a word goes on and nothing before it could announce a person.
+    """
+    one, after, before = text[start], text[start + 1 : start + 2], text[start - 1 : start]
+    weight = SURNAMES.get(one)
+    if weight is None:
+        return one + after not in COMPOUND
+    if after in _NO_SECOND:
+        return before not in _YOUNG and text[start + 1 : start + 3] not in PAIRS
+    if one + after in FIRM_WORDS and _han(text[start + 2 : start + 3]):
+        return True
+    if before in _OPENING or not _han(before) or text[start + 1 : start + 3] in PAIRS:
+        return False
+    if weight < _PLAINLY and before in BEFORE.get(one, ()) and text[start - 2 : start] not in WORDS:
+        return True
+    if after not in FOLLOWING.get(one, ()) or after in _TAGS_BEGIN or after in TITLE_BEGINS:
+        return False
+    return _WEIGHT.get(text[start + 2 : start + 3], 0.0) < _TELLING
 
 
 def _goes_on(text: str, place: int) -> bool:
@@ -226,9 +227,17 @@ def _goes_on(text: str, place: int) -> bool:
     return _WEIGHT.get(text[place], 0.0) <= 0.2 or text[place] in _RIGHT or text[place] in _NUMERALS or text[place : place + 2] in WORDS
 
 
-def _within(text: str, place: int) -> bool:
-    """Whether a longer word or a saying covers this place."""
-    return any(place >= offset and text.startswith(unit, place - offset) for unit, offset in _UNITS.get(text[place], ()))
+def _is_a_thing(text: str, end: int) -> bool:
+    """Whether what follows a name makes a shop, a place or a theorem of it, or goes on with a foreign name: 林雪平大学, 金斯伯格."""
+    after = text[end : end + 1]
+    if after in _BRANDED_BEGIN and _BRANDED.match(text, end) is not None:
+        return True
+    return after in _FOREIGN_ENDS and text[end : end + 2] not in WORDS and text[end : end + 2] not in _FOREIGN_BUT
+
+
+def _within(text: str, place: int, *, inside: bool = False) -> bool:
+    """Whether a longer word or a saying covers this place; `inside`: one that begins before it, as 叫花鸡 does before 花."""
+    return any(place >= offset >= inside and text.startswith(unit, place - offset) for unit, offset in _UNITS.get(text[place], ()))
 
 
 def _spaced(text: str, low: int, high: int | None) -> list[Report]:
@@ -289,7 +298,7 @@ def _in_row(text: str, item: re.Match[str], spans: set[tuple[int, int]], out: li
     word = item[1]
     if (start, end) in spans or start < low or (high is not None and start >= high):
         return False
-    if (word[0] not in SURNAMES and word[:2] not in COMPOUND) or word in WORDS or _NO_PERSON.search(word) is not None:
+    if (word[0] not in SURNAMES and word[:2] not in COMPOUND) or word in WORDS or NO_PERSON.search(word) is not None:
         return False
     if _titled(text, start + 1) or _within(text, start):
         return False
@@ -330,38 +339,12 @@ def _ends_cue(text: str, place: int) -> bool:
     return any(text[place - width : place] in _CUES for width in range(1, min(place, _LONGEST_CUE) + 1))
 
 
-def _foreign(text: str) -> list[Report]:
-    out: list[Report] = []
-    for match in _DOTTED.finditer(text):
-        parts = re.split("[·•‧・]", match.group())
-        first, last = parts[0], parts[-1]
-        if _closed(text, *match.span()) and 3 < len(first) + len(last) <= 13 and _mostly_sounds(first) and _mostly_sounds(last):
-            out.append((*match.span(), "person", 0, GUESSED))
-            continue
-        head = _HEAD.search(first)
-        tail = _SOUNDS.match(last)
-        if head is None or tail is None or len(head.group()) + len(tail.group()) < 3:
-            continue
-        start = match.start() + head.start()
-        # 儿子迪丽热巴·…: a cue's last character may be one of these.
-        last_start = match.start() + len(first) - 2
-        start = next((place for place in range(start + 1, min(start + 2, last_start) + 1) if _ends_cue(text, place)), start)
-        end = match.end() - len(last) + tail.end()
-        if text[end - 1 : end + 1] == "特别" or (text[end - 1] == "来" and _han(text[end : end + 1])):
-            end -= 1
-        out.append((start, end, "person", 0, GUESSED))
-    return out
+def _opens_cue(text: str, place: int) -> bool:
+    return any(text[place : place + width] in _CUES for width in (1, 2, 3))
 
 
-def _mostly_sounds(part: str) -> bool:
-    return 3 * sum(_SOUNDS.match(one) is not None for one in part) >= 2 * len(part)
-
-
-def _closed(text: str, start: int, end: int) -> bool:
-    """Whether marks stand on both sides, and no cue or particle opens what stands between."""
-    if _han(text[start - 1 : start]) or _han(text[end : end + 1]) or text[start] in _LEFT:
-        return False
-    return not any(text[start : start + width] in _CUES for width in (1, 2, 3))
+def _ends_given(one: str) -> bool:
+    return _WEIGHT.get(one, 0.0) >= _FAIR and one not in _RIGHT
 
 
 def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[int, float]:
@@ -377,6 +360,10 @@ def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[in
         after = text[start + 1 : start + 2]
         if surname in (before, after) and not cued:
             return 0, score  # 徐徐, 常常
+        if not cued and _never_behind(text, start, after):
+            return 0, score
+        if surname + after in FIRM_WORDS and not (cued and not _han(text[start + 2 : start + 3])):
+            return 0, score
         if apart and (cued or before != " ") and after in FOLLOWING.get(surname, ()):
             score += _WORD_APART
         elif after in FOLLOWING.get(surname, ()):
@@ -394,11 +381,13 @@ def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[in
             announced = cued or near or not _han(before) or before in _LEFT
             if announced and _WEIGHT.get(after, 0.0) >= _TELLING and _a_person_does(text, start + 2):
                 score += _PERSONAL  # 宁静同学, 孙权毕业于: a word that stands where a person stands
+            elif announced and _named_so(text, start) and _ONLY_PERSONS.match(text, start + 2) is not None:
+                score += _PERSONAL_ONLY  # 江山请客, 许愿在地铁上
         if text[start : start + 3] in LONGER or text[start : start + 4] in LONGER:
             return 0, score
         joined = before in BEFORE.get(surname, ()) and (not cued or before in _SHORT_CUES)
         if joined and text[start - 2 : start] not in WORDS and text[start - 2 : start] != "一下":
-            score += _ENDS_WORD
+            score += _ENDS_WORD + (_HALF if text[start + 1 : start + 3] in PAIRS and before + surname not in FIRM_WORDS else 0.0)
         if not cued and surname in MEASURED and before in _NUMERALS:
             return 0, score
     if cued:
@@ -407,7 +396,7 @@ def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[in
         score += _NEAR_CUE
     elif not before or not _han(before):
         score += _MARK
-    elif before in _LEFT:
+    elif before in _LEFT or text[start - 2 : start] in LEAD_WORDS:
         score += _PARTICLE
     elif SURNAMES.get(surname, 0.0) < _PLAINLY and text[start - 2 : start] not in WORDS:
         score += _INSIDE
@@ -416,9 +405,31 @@ def _best(text: str, start: int, cued: bool, *, apart: bool = False) -> tuple[in
     if width == 1 and SURNAMES.get(text[start + 1 : start + 2], 0.0) >= 2 and score >= 2:
         # A married woman's two surnames: 叶刘淑仪.
         given = text[start + 2 : start + 4]
-        if len(given) == 2 and given not in WORDS and all(_WEIGHT.get(one, 0.0) >= _TELLING for one in given):
+        if len(given) == 2 and _married(given, titled=_titled(text, start + 4)):
             return 4, score + 2 * _TELLING
     return _given(text, start + width, width, score, cued)
+
+
+def _named_so(text: str, start: int) -> bool:
+    """Whether somebody may be called by the word of two characters that begins here."""
+    return text[start : start + 2] in WORD_NAMES or _WEIGHT.get(text[start + 1 : start + 2], 0.0) >= _TELLING
+
+
+def _married(given: str, *, titled: bool) -> bool:
+    """Whether these characters are so surely a given name that the two before it are two surnames."""
+    if given in PAIRS:
+        return True
+    weights = sorted(_WEIGHT.get(one, 0.0) for one in given)
+    return given not in WORDS and weights[0] >= (_FAIR if titled or given[1] == "儿" else _TELLING) and weights[1] >= _TELLING
+
+
+def _never_behind(text: str, start: int, after: str) -> bool:
+    """Whether a surname with this character makes the name of a sign, a shop, a place or a day: 蒋字, 李记, 曹县, 陈家祠, 周六."""
+    if after in _NO_NAME_BEHIND:
+        return text[start + 1 : start + 3] not in PAIRS
+    if after == "家":
+        return text[start + 2 : start + 3] in _HOUSES
+    return text[start] == "周" and after in "一二三四五六日" and text[start + 1 : start + 3] not in PAIRS
 
 
 def _given(text: str, place: int, width: int, score: float, cued: bool) -> tuple[int, float]:
@@ -440,8 +451,10 @@ def _given(text: str, place: int, width: int, score: float, cued: bool) -> tuple
         best = (width + 1, short)
         if two and _han(two) and (two not in NEVER_GIVEN or pair in PAIRS or (two == "儿" and first >= _TELLING)):
             long = score + first + weights.get(two, _RARE) + _right(text, place + 2, two)
-            if pair in PAIRS or (cued and pair in _ERA):
+            if pair in PAIRS or (pair in _ERA and (cued or score >= _SURELY)):
                 long += _KNOWN
+                if two == "和" and not _han(text[place + 2 : place + 3]):
+                    long += _FAIR + 1.2  # nothing is joined: 吕志和
             elif two in _RIGHT and two not in _WEIGHT:
                 long += _UNUSED  # 叶彤写的
             elif pair in WORDS and pair not in _ERA:
@@ -467,7 +480,7 @@ def _han(one: str) -> bool:
 
 
 def _titled(text: str, place: int) -> bool:
-    return text[place : place + 1] in _TITLE_BEGINS and _TITLES.match(text, place) is not None
+    return text[place : place + 1] in _TAGS_BEGIN and _TITLES.match(text, place) is not None
 
 
 def _right(text: str, place: int, last: str) -> float:
@@ -481,4 +494,6 @@ def _right(text: str, place: int, last: str) -> float:
         return 0.0
     if owned_by_a_person(text, place):
         return _PARTICLE + _OWNED
+    if _BEHIND.match(text, place) is not None:
+        return _PARTICLE + _ACTS
     return _PARTICLE if after in _RIGHT or text[place : place + 2] in WORDS else 0.0

@@ -13,7 +13,7 @@ from lizi.text.chinese_words import BEFORE, FOLLOWING
 from lizi.text.found import GUESSED, Report
 from lizi.text.tries import any_of, listed
 
-__all__ = ["addressed", "ends_here", "nicknames", "owned_by_a_person"]
+__all__ = ["TITLE_BEGINS", "addressed", "ends_here", "nicknames", "owned_by_a_person"]
 
 _TITLES = listed(
     "先生 女士 小姐 小姐姐 太太 夫人 老师 老师傅 医生 医师 大夫 护士 护士长 护理师 药师 教授 副教授 博士 硕士 经理 总经理 副总 "
@@ -28,8 +28,8 @@ _TITLES = listed(
     "姑娘 公子 总理 总统 "
     "家长 专员 客官 保安 司机 老爷 老太太 老太 老爷子 道长 法师 居士 神父 牧师 sir Sir SIR"
 )
-_LONG = re.compile(any_of(_TITLES))
-_LONG_BEGINS = frozenset(word[0] for word in _TITLES)
+_LONG = re.compile("(?:常务副|副|代理?|前)?" + any_of(_TITLES))
+TITLE_BEGINS = frozenset(word[0] for word in _TITLES) | frozenset("常副代")
 _SHORT = frozenset("总哥姐叔姨伯婶嫂董工导局处队太")
 _OFFICES = frozenset("局处队导工太伯")  # more often the end of another word: behind a mark or a particle only
 _NO_TITLE = re.compile(
@@ -37,7 +37,7 @@ _NO_TITLE = re.compile(
     "大小长高好太]"
 )
 # Prepositions, adverbs and verbs among the surnames: 连老师都不知道, 向经理汇报, 祝老师节日快乐.
-_NO_SURNAME = frozenset("连向祝应成时代管计解从单双强满全党师年位路步权水阴占支乐相容敬封干车房商游池富家国")
+_NO_SURNAME = frozenset("连向祝应成时代管计解从单双强满全党暨师年位路步权水阴占支乐相容敬封干车房商游池富家国")
 _MARKED = frozenset("任常曾")  # need a mark or a particle before them
 _LEAST = 1.3  # a surname's weight that needs no mark before it
 _LEAST_SHORT = 1.5
@@ -51,6 +51,8 @@ _JUNIOR = frozenset(
     "王李张刘陈杨赵吴徐孙朱胡郭何罗高林郑梁谢宋唐许邓韩冯曹彭曾肖蔡潘袁董余苏吕魏蒋杜丁沈姜姚卢傅钟谭廖贾韦付邹秦尹薛阎侯郝崔贺陆范汪方"
     "孟邱江夏戴邵黄周武施殷"
 )
+_VENERABLE = frozenset("李张刘陈杨赵吴徐孙朱胡郭何罗林郑梁谢宋唐许韩冯曹彭曾肖蔡潘袁董苏吕魏蒋丁沈姜姚卢傅钟谭廖贾邹秦钱沙季启邓")  # 沙老
+_BIG = frozenset("刘李张陈赵吴孙徐朱郭罗郑宋彭曹袁邓冯蔡潘魏董谢韩唐许杨周姜崔")  # 大王 and 大马 are more often no persons
 _NOT_SMALL = frozenset("大很最太从缩渺弱微矮短不更较多从越够")
 _NOT_OLD = frozenset("古到养苍衰终大最很太不元越变")
 _CALLED = re.compile(
@@ -84,10 +86,36 @@ _PAIR_NAMES = frozenset(
 )
 _ALONE = sorted(PAIRS - _PAIR_NAMES - WORDS)
 _BEGINS = "".join(sorted({*"我叫你您亲@", *(name[0] for name in _ALONE)}))  # decides fast where nothing can begin
+_PET = re.compile(
+    "(?<![\\u3400-\\u9fff])(?:"
+    + any_of(
+        listed(
+            "二狗 二狗子 狗子 狗蛋 狗剩 铁蛋 铁柱 大壮 二壮 二丫 大丫 三丫 丫丫 二妞 大妞 妞妞 胖虎 胖子 小胖 大胖 肥仔 肥佬 瘦子 黑子 "
+            "小黑子 老幺 小虎子 虎子 "
+            "柱子 栓子 小柱子 石头哥 强子 伟子 军子 辉子 亮子 小芳 小美 小丽 小娟 小敏 小玲 小霞 小燕 小梅 小兰 小英 小云 小华 小强 小刚 "
+            "小军 小伟 小杰 小涛 小勇 "
+            "小斌 小磊 小亮 小超 小鹏 小飞 小峰 小龙 小辉 小婷 小雯 小倩 小琳 小琪 小慧 小静 小洁 小莉 小薇 小蕾 小雅 小怡 小萱 小彤 "
+            "小曼 大强 大伟 "
+            "大军 大鹏 大勇 大毛 二毛 三毛 小毛 毛毛 豆豆 果果 糖糖 朵朵 萌萌 浩浩 轩轩 涵涵 宝宝贝 囡囡 阿妹 阿仔 老幺"
+        )
+    )
+    + ")"
+)
 _GIVEN_ALONE = re.compile(
     f"(?<![\\u3400-\\u9fff])(?=[{_BEGINS}])(?:我叫|叫我|你好|您好|亲爱的|@)?({any_of(_ALONE)})"
-    f"(?:(?=说|问|的手机|的电话|的微信|告诉|昨天|今天|明天|打电话|帮我|和我|跟我|老师|同学|先生|女士|阿姨|叔叔|姐|哥)|(?<=我叫..)(?![\\u3400-\\u9fff])|"
+    f"(?:(?=，(?:你|我|回|到|记得|麻烦|帮|明|今|别|快|能不|能帮|可以|什么|怎|请|下班|下课|晚上|谢|生日|排好|有空|有没|药|起床|吃|过来|在"
+    f"吗)|"
+    f"啊，|呀，|~|、{any_of(_ALONE)}|和{any_of(_ALONE)}|"
+    f"说|问|的手机|的电话|的微信|告诉|昨天|今天|明天|打电话|帮我|和我|跟我|老师|同学|先生|女士|阿姨|叔叔|姐|哥)|(?<=我叫..)(?![\\u3400-\\"
+    f"u9fff])|"
     f"(?<=叫我..)(?![\\u3400-\\u9fff])|(?<=亲爱的..)(?![\\u3400-\\u9fff]))"
+)
+
+# Behind what one does with a person, before what a person does: 外婆说建国小时候, 奶奶想浩浩了.
+_GIVEN_AFTER = re.compile(
+    f"[想接带给和跟让叫送陪问找诉喊替帮把看说](?=[{_BEGINS}])(?<!(?<![爸妈爷奶公婆哥姐弟妹叔姨师友事生家])说)({any_of(_ALONE)})"
+    "(?=$|[，。！？!?,；;\\n]|了|小时候|说|去|来|回|吃|的作业|的妈|的爸|的老师|妈|爸|今天|明天|昨天|昨晚|今晚|打电话|买|接|送|在家|上学|"
+    "放学|生日|不舒服|发烧)"
 )
 
 
@@ -103,14 +131,24 @@ def addressed(text: str, start: int, cued: bool) -> tuple[int, int] | None:
     width = 2 if text[start : start + 2] in COMPOUND else 1
     end = start + width
     after = text[end : end + 1]
-    if after == " " and text[end + 1 : end + 2] in _LONG_BEGINS:
+    if after == " " and text[end + 1 : end + 2] in TITLE_BEGINS:
         end += 1
         after = text[end : end + 1]
     farther = text[start - 2 : start - 1] if start > 1 else ""
-    young = one in _JUNIOR and ((before == "小" and farther not in _NOT_SMALL) or (before == "老" and farther not in _NOT_OLD))
-    title = _LONG.match(text, end) if after in _LONG_BEGINS else None
+    young = one in _JUNIOR and (
+        (before == "小" and farther not in _NOT_SMALL)
+        or (before == "老" and farther not in _NOT_OLD)
+        or (before == "大" and one in _BIG and (farther in _LEFT or farther in "了，。、" or not _han(farther)))
+    )
+    title = _LONG.match(text, end) if after in TITLE_BEGINS else None
     if young and text.startswith("总是", end):
         return start - 1, end
+    if young and after in ("头", "子") and before == "老" and ends_here(text, end + 1):
+        return start - 1, end + 1  # 老张头
+    if after == "老" and one in _VENERABLE and not young and (not _han(before) or before in _LEFT or cued):
+        farther_on = text[end + 1 : end + 2]
+        if not _han(farther_on) or farther_on in "今说在的先也还已曾一" or text.startswith("先生", end + 1):
+            return start, end + 1
     if title is None and (after not in _SHORT or after == ""):
         word = after in FOLLOWING.get(one, ()) and after not in _RIGHT and _OWNED.match(text, end) is None
         if young and width == 1 and not word and ends_here(text, end):
@@ -122,7 +160,7 @@ def addressed(text: str, start: int, cued: bool) -> tuple[int, int] | None:
         if one == "曾" and after == "经" and (_han(before) or not ends_here(text, title.end())) and not cued:
             return None  # 曾经理解
         return start - young, title.end()
-    if _NO_TITLE.match(text, end) is not None or (width == 1 and after in FOLLOWING.get(one, ())):
+    if (width == 1 and _NO_TITLE.match(text, end) is not None) or (width == 1 and after in FOLLOWING.get(one, ())):
         return None
     if after in _OFFICES and _han(before) and before not in _LEFT and not cued and not young:
         return None
@@ -158,7 +196,12 @@ def nicknames(text: str) -> list[Report]:
             start, end = match.span()
             if text[end : end + 1] not in _FOREIGN and ends_here(text, end) and text[start - 1 : start] not in ("·", "马", "沙", "卡"):
                 out.append((*match.span(), "person", 0, GUESSED))
-    out += [(*match.span(1), "person", 0, GUESSED) for match in _GIVEN_ALONE.finditer(text)]
+    for match in _PET.finditer(text):
+        if ends_here(text, match.end()) or text.startswith(("妈", "爸", "家", "他", "啊", "呀", "放", "今", "嫌"), match.end()):
+            out.append((*match.span(), "person", 0, GUESSED))
+    if not text.isascii():
+        out += [(*match.span(1), "person", 0, GUESSED) for match in _GIVEN_ALONE.finditer(text)]
+        out += [(*match.span(1), "person", 0, GUESSED) for match in _GIVEN_AFTER.finditer(text)]
     return out
 
 

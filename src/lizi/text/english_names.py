@@ -29,7 +29,20 @@ _HINT = re.compile(r"[A-Z][a-zà-öø-ÿ]|[ÀÁÂÄÅÆÇÈÉÖØÜŁŚŠŻŽČ�
 _INSIDE = frozenset("_@./\\-'’")  # before it: part of an address, a path or a longer word
 _TITLE = re.compile(
     r"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Doctor|Sir|Madam|Dame|Rev|Hon|Capt|Captain|Sgt|Lt|Officer|Judge|Nurse|Coach|"
-    r"Uncle|Aunt|Auntie|Grandma|Grandpa|Attorney|Senator|Herr|Frau|Monsieur|Madame|Señor|Señora)\.? $"
+    r"Uncle|Aunt|Auntie|Grandma|Grandpa|Attorney|Senator|Herr|Frau|Monsieur|Madame|Señor|Señora|Mme|Mlle|Cllr|Councillor|Messrs|Father|"
+    r"Principal|Headmaster|Headmistress|Sister|Brother|Pastor|Rabbi|Imam|Inspector|Detective|Sheriff|Constable|Midwife|Matron)\.? $"
+)
+_TITLE_WORDS = frozenset(
+    listed(
+        "Uncle Aunt Auntie Grandma Grandpa Mme Mlle Cllr Councillor Messrs Father Principal Headmaster Headmistress Pastor Rabbi Imam "
+        "Inspector Detective Sheriff Constable Midwife Matron Officer Nurse Coach Attorney"
+    )
+)
+# Chinese words before a name in Latin letters: 联系人 Li Na, 落款 Wangli.
+_HAN_CUE = re.compile(
+    "(?:姓名|名字|联系人|聯絡人|收件人|寄件人|收货人|旅客|乘客|乘机人|持卡人|署名|落款|作者|译者|客户|同事|朋友|老板|经理|经纪|經紀|拼音|"
+    "英文名|"
+    "我叫|他叫|她叫|名叫|叫做|我是|申请人|申請人)(?:（[^（）]{1,6}）)?[：: ]{0,2}$"
 )
 _CUE = re.compile(
     r"(?<![A-Za-z])(?:name'?s?(?: is|:| =|：)?|I'm|I am|I’m|this is|call me|called|named|dear|hi|hello|hey|regards,?|sincerely,?|"
@@ -93,7 +106,11 @@ _FOLD = str.maketrans(
 )
 _DOES = re.compile(
     r"(?:['’]s)? (?:called|calls|said|says|lives|lived|works|worked|wants|wanted|asked|told|wrote|writes|emailed|joined|confirmed|"
-    r"replied|phoned|texted|mentioned|complained|signed|born|died|married|speaks|thinks|"
+    r"replied|phoned|texted|mentioned|complained|signed|born|died|married|speaks|thinks|leads|teaches|moved|owns|drives|hopes|"
+    r"never|doesn't|didn't|hasn't|won't|can't|really is|was born|was discharged|was frank|grew up|"
+    r"who|reports|rang|forwarded|promised|coaches|"
+    r"brought|apologised|apologized|"
+    r"resigned|retired|quit|and (?:her|his) (?:brother|sister|wife|husband|mother|father|son|daughter|friend)|"
     r"(?:phone|mobile|email|e-mail|address|account|birthday|passport|wife|husband|son|daughter|mother|father|number|salary|password|"
     r"order|case)(?![a-z]))"
 )
@@ -214,6 +231,8 @@ def _lettered(text: str) -> list[Report]:
 
 def _announced(before: str) -> bool:
     """Whether a cue ends here; its last word, looked up first, spares most texts the long pattern."""
+    if not before.isascii() and _HAN_CUE.search(before) is not None:
+        return True
     last = _LAST_WORD.search(before)
     return last is not None and last[1].lower() in _LAST_WORDS and _CUE.search(before) is not None
 
@@ -273,7 +292,7 @@ def _parts(text: str, start: int, run: str) -> list[Report]:
     """The name within a run of capitalised words: the run may begin with a word of the sentence or end with a company's."""
     words = list(_WORD.finditer(run))
     place = 0
-    while place < len(words) and (_plain(words[place].group().rstrip(".,")) in NO_NAMES):
+    while place < len(words) and _heads(_plain(words[place].group().rstrip(".,")), more=place + 1 < len(words)):
         place += 1
     if place == 1 and len(words) >= 2 and words[0].group() in FIRST_NAMES and words[1].group() in SURNAMES:
         place = 0
@@ -298,13 +317,15 @@ def _parts(text: str, start: int, run: str) -> list[Report]:
         end += 3  # Mary K.
     capital = [word for word in bare if word[:1].isupper() and len(word) > 1]
     first, last = bare[0], bare[-1]
+    if (not titled or first in ("Pepper", "Ben")) and _is_no_person(text, begin, start + rest[0].end(), first):
+        return []
     if titled:
         return [(begin, end, "person", 0, CUED)]
     if len(capital) >= 2:
         firsts, lasts = _known_first(first), _known_last(last)
         opens = _SENTENCE.search(before) is not None
         if firsts and lasts:
-            if first in AMBIGUOUS and last in AMBIGUOUS and not cued:
+            if first in AMBIGUOUS and last in AMBIGUOUS and not cued and _DOES.match(text, end) is None:
                 return []
             plainly = first not in AMBIGUOUS and last not in AMBIGUOUS
             return [(begin, end, "person", 0, CUED if cued or plainly else GUESSED)]
@@ -324,7 +345,12 @@ def _parts(text: str, start: int, run: str) -> list[Report]:
         return [(begin, end, "person", 0, CUED)]
     if _GREETED.search(before) is not None and _GREETING_ENDS.match(text, end) is not None and len(first) >= 2:
         return [(begin, end, "person", 0, CUED)]
-    if cued and _SURE.search(before) and first not in NO_NAMES and (first not in AMBIGUOUS or _known_first(first)):
+    if (
+        cued
+        and (_SURE.search(before) or not before[-2:].isascii())
+        and first not in NO_NAMES
+        and (first not in AMBIGUOUS or _known_first(first))
+    ):
         return [(begin, end, "person", 0, CUED)]
     if cued and (_known_first(first) and first not in AMBIGUOUS):
         return [(begin, end, "person", 0, CUED)]
@@ -333,10 +359,57 @@ def _parts(text: str, start: int, run: str) -> list[Report]:
     return []
 
 
+def _heads(word: str, *, more: bool) -> bool:
+    """Whether a run of capitalised words begins with this one and the name behind it: a word of the sentence, or a title."""
+    return word in NO_NAMES or (more and word in _TITLE_WORDS)
+
+
+def _is_no_person(text: str, start: int, end: int, first: str) -> bool:
+    """Whether a first name here is a brand's (Jack Daniel's), a place's (San Jose) or an ordinary word (Nick the surface, Don't)."""
+    if first in _BRAND_BEGINS and _BRANDS.match(text, start) is not None:
+        return True
+    if first == "Pepper" or (first == "Ben" and text.endswith("Uncle ", 0, start)):
+        return True
+    if text[end : end + 2] in ("'t", "’t") or _PLACED.search(text, max(0, start - 8), start) is not None:
+        return True
+    if first in _COMMON and text[end : end + 1] == " " and text[end + 1 : end + 2].islower():
+        return _SENTENCE.search(text, max(0, start - 4), start) is not None and _HUMAN.match(text, end) is None
+    return False
+
+
+_BRANDS = re.compile(
+    "(?:Morgan Stanley|Charles Schwab|Jack Daniel|Calvin Klein|Tommy Hilfiger|John Lewis|Ralph Lauren|Louis Vuitton|Philip Morris|Papa "
+    "John|"
+    "Trader Joe|Johnnie Walker|Jim Beam|Hugo Boss|Ted Baker|Michael Kors|Kate Spade|Marc Jacobs|Tom Ford|Elizabeth Arden|Mary Kay|"
+    "Helena Rubinstein|Bobbi Brown|Charlotte Tilbury|Max Mara|Max Factor|Karen Millen|Laura Ashley|Rolls Royce|Aston Martin|Alfa Romeo|"
+    "Harley Davidson|Oscar Mayer|Sara Lee|Betty Crocker|Duncan Hines|Jimmy Choo|Jimmy Dean|Captain Morgan|Jack Wolfskin|Russell Hobbs|"
+    "Fisher Price|Thomas Cook|Raymond James|Edward Jones|Charles Tyrwhitt|Tim Hortons|Barnes Noble|Johns Hopkins|Ben & Jerry|"
+    "Monte Carlo|Victoria Station|Victoria Line|Victoria Secret|Victoria's Secret|Lake Victoria|James Bond|Harry Potter|Sherlock Holmes|"
+    "Santa Claus|Mickey Mouse|Donald Duck|Murphy's Law|Moore's Law|Ada Lovelace Day|Martin Luther King Day)(?![A-Za-z])"
+)
+_BRAND_BEGINS = frozenset(
+    listed(
+        "Morgan Charles Jack Calvin Tommy John Ralph Louis Philip Papa Trader Johnnie Jim Hugo Ted Michael Kate Marc Tom Elizabeth Mary "
+        "Helena Bobbi Charlotte Max Karen Laura Rolls Aston Alfa Harley Oscar Sara Betty Duncan Jimmy Captain Russell Fisher Thomas "
+        "Raymond Edward Tim Barnes Johns Ben Monte Victoria Lake James Harry Sherlock Santa Mickey Donald Martin"
+    )
+)
+_PLACED = re.compile("(?:San|Santa|Mount|Mt|St|Lake|Fort|Port|Cape|Marks &|Jerry's|& )[.]? ?$")
+_COMMON = frozenset(
+    listed("Nick Wade Harry Rob Bob Jack Pat Sue Peg Carol Victor Jasmine Heather Basil Ginger Don Bill Mark Drew Grant Lance")
+)
+_HUMAN = re.compile(
+    " (?:is|was|has|had|will|would|can|could|did|does|said|says|told|asked|and "
+    "(?:I|me|her|his|my)|who|never|still|also|just|called|came|went|"
+    "left|wants|wanted|needs|sent|lives|works|worked|got|took|gave|made|thinks|knows|called|met|paid|won|lost|joined|moved|bought|brought|"
+    "forgot|signed|wrote|from)(?![A-Za-z])"
+)
+
+
 def _romanised(text: str, match: re.Match[str]) -> list[Report]:
     family = match[1] or match[4]
     given = match[2] or match[3]
-    if family not in SURNAMES or given in NO_NAMES or family in NO_NAMES:
+    if family not in SURNAMES or given in NO_NAMES or family in NO_NAMES or _BRANDS.match(text, match.start()) is not None:
         return []
     if "," in match.group() and _SYLLABLE.match(family) is None:
         return []  # Austin, Texas
@@ -367,21 +440,37 @@ def _capitals(text: str) -> list[Report]:
             words.pop()  # as airlines write it: SMITH/JOHN MR
         before = text[max(0, match.start() - 24) : match.start()]
         cued = _SURE.search(before) is not None or (_LABELLED.search(before) is not None and len(words) == 2)
+        cued = cued or (not before.isascii() and _HAN_CUE.search(before) is not None)
         known = words[0] in _FIRST_CAPITAL and words[-1] in _LAST_CAPITAL
         given = words[-1] in _FIRST_CAPITAL or words[min(1, len(words) - 1)] in _FIRST_CAPITAL or "-" in words[-1]
         known = known or (words[0] in _LAST_CAPITAL and given)
         if any(word.title() in NO_NAMES for word in words):
             continue
+        known = known or (words[0] in _LAST_CAPITAL and _pinyin(words, sure=cued or "/" in match.group()))
         if len(words) <= 3 and (known or cued) and not all(word.title() in AMBIGUOUS for word in words):
             out.append((*match.span(), "person", 0, CUED if cued else GUESSED))
     for match in _MIXED.finditer(text):
         last, first = match[1].replace("’", "'"), _plain(match[2])
-        known = (last in _LAST_CAPITAL or last.startswith("O'")) and _known_first(first)
+        known = (last in _LAST_CAPITAL or last.startswith("O'")) and (_known_first(first) or _SPELT.match(first) is not None)
+        more = _MORE_GIVEN.match(text, match.end(2)) if known else None
+        if more is not None and first not in NO_NAMES and last.title() not in NO_NAMES:
+            out.append((match.start(), more.end(), "person", 0, GUESSED))
+            continue
         if known and first not in NO_NAMES and last.title() not in NO_NAMES:
             out.append((*match.span(), "person", 0, GUESSED))
     return out
 
 
+def _pinyin(words: list[str], *, sure: bool) -> bool:
+    """Whether a Chinese surname and given name are written in capitals: WANG XIAOMING, LIU/YIFEI."""
+    given = [word.title() for word in words[1:]]
+    if any(_SPELT.match(word) is None for word in given):
+        return False
+    return sure or (len(words) == 2 and len(given[0]) >= 6 and words[0].title() not in AMBIGUOUS)
+
+
+_SPELT = re.compile(f"(?i:{SYLLABLES}{{1,2}})$|{SYLLABLES}-[a-z]{{2,6}}$")
+_MORE_GIVEN = re.compile(f"(?: (?:{SYLLABLES}|Peter|Raymond|Ivy|Kelvin|Winnie|Kitty)(?![a-z])){{1,3}}")
 _LABELLED = re.compile(
     r"(?:passengers?|guest|traveller|traveler|holder|student|patient|name|insured|buyer|seller|employee|member|borrower|applicant|"
     r"owner|tenant|"
