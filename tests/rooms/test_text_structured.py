@@ -207,6 +207,13 @@ def test_a_label_of_json_explains_its_value(label: str, kind: str) -> None:
     assert found(json.dumps({label: "ab12345678"})) == [("ab12345678", kind)]
 
 
+CARD = "1234 5678 9012 3456"
+VALUES = (
+    *("ab12345678", "12345678", "AB12 3456", "123456789", "123456789012345", CARD, "GB29NWBK60161331926819", "ABC-1234", "40-12-93"),
+    "9aB8cD7eF6gH5iJ4",
+)
+
+
 @pytest.mark.parametrize("joint", ["", " ", "_", "-"])
 def test_every_english_label_is_known_with_every_joint(joint: str) -> None:
     for word, rule in ENGLISH.items():
@@ -218,7 +225,7 @@ def test_every_english_label_is_known_with_every_joint(joint: str) -> None:
             continue
         label = "LINE" if word == "line" else label
         owner = "my " if word in ("code", "id") else "locker " if rule == "generic" else ""
-        for value in ("ab12345678", "12345678", "AB12 3456", "123456789", "123456789012345", CARD, "GB29NWBK60161331926819", "ABC-1234"):
+        for value in VALUES:
             if form.fullmatch(value) and found(f"{owner}{label}: {value}", frozenset({kind})) == [(value, kind)]:
                 break
         else:
@@ -240,8 +247,6 @@ TABLES = [
 def test_the_head_of_a_column_explains_the_cells_below_it(table: str, kind: str, values: list[str]) -> None:
     assert found(table) == [(value, kind) for value in values]
 
-
-CARD = "1234 5678 9012 3456"
 
 DISGUISES = {
     "full width": "１３８００１３８０００",

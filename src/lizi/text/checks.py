@@ -13,6 +13,7 @@ __all__ = [
     "card_prefix",
     "hong_kong_id",
     "iban",
+    "iban_length",
     "luhn",
     "postal_item",
     "resident_id",
@@ -116,6 +117,11 @@ def iban(code: str) -> bool:
     if _IBAN_LENGTHS.get(code[:2]) != len(code) or not code[2:4].isdigit():
         return False
     return int("".join(str(int(sign, 36)) for sign in code[4:] + code[:4])) % 97 == 1
+
+
+def iban_length(country: str) -> int:
+    """Signs of an account number of this country; 0 where it has none."""
+    return _IBAN_LENGTHS.get(country, 0)
 
 
 def social_security(digits: str) -> bool:

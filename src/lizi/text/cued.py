@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from lizi.text.checks import uscc
-from lizi.text.chosen import CHOSEN, DESCRIBING, NOTHING, ORDINARY, is_chosen
+from lizi.text.chosen import CHOSEN, DESCRIBING, NOTHING, ORDINARY
 from lizi.text.columns import below
 from lizi.text.cues import CHINESE, CODE, ENGLISH, PREFIXED, RULES
 from lizi.text.found import CUED, GUESSED, KEY, LIKELY, Report
+from lizi.text.pairs import another, pairs
+from lizi.text.plausible import DATE, MANY, MASKED, OF_PEOPLE, STANDARD, UNIT, certain, plausible
 from lizi.text.tries import any_of
 
 __all__ = ["HAN_LABELS", "LATIN_LABELS", "cued"]
@@ -26,7 +27,7 @@ _NOUN = (
     r"(?-i:U?ID)(?=[a-z0-9_])|#)?"
 )
 _LINK = re.compile(
-    rf"(?:\.?\s?{_NOUN}(?:['’]s(?= ))?)(?:[\"'”」』`*]{{0,3}})\s{{0,3}}(?:[(（【\[][^()（）【】\[\]\n]{{0,12}}[)）】\]]\s?)?[吧哈呀哦]?"
+    rf"(?:\.?\s?{_NOUN}(?:['’]s(?= ))?)(?:[\"'”」』`*]{{0,3}})\s{{0,3}}(?:[(（【\[][^()（）【】\[\]\n]{{0,24}}[)）】\]]\s?)?[吧哈呀哦]?"
     r"(?:(?:我|我们|已经|已經|就|也|还|還|都|现在|現在|目前)?(?:是|为|為|係|系|叫做|叫|搜一下|搜索|搜|加我|加|改成|改为|改為|换成|換成|"
     r"设成|設成|"
     r"设为|設為|"
@@ -41,7 +42,8 @@ _BETWEEN_HAN = re.compile(r"[^0-9A-Za-z。！？；;!?\n@]{1,12}(?:(?:U?ID|QQ) ?
 _BETWEEN_LATIN = re.compile(r"(?:[ ,:'’\"(]{1,2}[A-Za-z][a-z'’]{0,14}){0,6}[ ,:=(\"“'.]{1,3}#?")
 _LONG_TOKEN = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Za-z])[!#-&(-+\--:=?-_a-~]{6,64}")
 _MEASURES = re.compile(
-    r"金[额額]|[时時][间間]|日期|[数數]量|[价價]|[费費]|[额額]|段|范围|範圍|率|余额|[积積]分| (?:date|time|total|amount|price|cost|"
+    r" (?:steps|calories|sleep|progress|habits|weight)(?![a-z])|金[额額]|[时時][间間]|日期|[数數]量|[价價]|[费費]|[额額]|段|"
+    r"范围|範圍|率|余额|[积積]分| (?:date|time|total|amount|price|cost|"
     r"status|of|than|for about|about|over|worth)(?![a-z])|日活|月活|粉[丝絲]|人[数數]|[总總][数數]|累[计計]|播放|下[载載]|[销銷]量|"
     r"[营營]收|市值|用[户戶]量|[库庫]存"
 )
@@ -50,13 +52,15 @@ _TOLD = re.compile(r"[:：=]|是|叫| is(?![a-z])")
 _BEFORE_HEAD = r"(?<![0-9A-Za-z_\-.@/])((?:[A-Z]{1,3} )?[0-9]{2,6}(?:[ \-][0-9]{2,6}){1,6}|@?[A-Za-z0-9][A-Za-z0-9_.\-]{3,39})(?<![.\-])"
 _BEFORE = re.compile(
     _BEFORE_HEAD + r"[\"'”」』`]?(?:\s?(?:就)?(?:是|为|為|係|这个|這個|这|這|那个|那個)|"
-    r"\s?[（(]|\s(?:is|was)(?= )|, ?(?=my|our|his|her|their)|\s(?=on )|[，,]\s?[这這那]?(?:个|個)?(?:就|才|便)?[是係](?=我|他|她|你|您|"
+    r"\s?[（(]|\s(?:is|was)(?= )|, ?(?=my|our|his|her|their)|\s(?=on )|\s?(?:<-|←|->|→)(?=\s)|[，,]\s?[这這那]?(?:个|"
+    r"個)?(?:就|才|便)?[是係](?=我|他|她|你|您|"
     r"咱|本))"
-    r"(?:\s?(?:on|my|the|his|her|our|their|your|an?)(?= ))?\s?(?:[a-z]{2,12} |[\u4e00-\u9fff]{1,2}){0,3}$"
+    r"(?:\s?(?:on|my|the|his|her|our|their|your|an?)(?= ))?\s?(?:[A-Za-z]{2,12} |[\u4e00-\u9fff]{1,2}){0,4}$"
 )
 _BEFORE_PASSWORD = re.compile(
     r"(?:(?:use|used|set|with|enter|type)\s([!#-&(-+\--:=?-_a-~]{4,64})\s(?:as|for)\s(?:the |my |our |your |a )?|"
-    r"(?<![!-~])([!#-&(-+\--:=?-_a-~]{4,64})\s?(?:是|就是|is)\s?(?:我|你|他|她|您|我们|the|my|our|your)?的?\s?)(?:[a-z\-]{2,10} |"
+    r"(?<![!-~])([!#-&(-+\--:=?-_a-~]{4,64})\s?(?:是|就是|is)\s?(?:我|你|他|她|您|我们|the|my|our|your)?的?\s?)"
+    r"(?:[a-z\-]{2,10} |[0-9A-Za-z]{2,12}的?|"
     r"[\u4e00-\u9fff]{1,2}){0,2}$"
 )
 
@@ -80,57 +84,38 @@ _JOINT = re.compile("[ _-]")
 _SIGN = re.compile("[0-9A-Za-z@]")
 _RANKS = {(True, True): KEY, (True, False): CUED, (False, True): CUED, (False, False): LIKELY}
 """Whether it is a secret, whether a sign joins it to its word → the rank."""
-_UNIT = re.compile(
-    r"\s?(?:[元块塊万萬股笔筆度亿億克吨秒周集期年月日天个個位人次件岁歲%％点點分米字条條份號号版]|小时|小時|公里|毫|美|kg|km|rmb|"
-    r"usd|dollars?|days?|hours?|"
-    r"items?|people|years?|minutes?|times|characters|chars|digits|points|votes|euros?|yen|pounds|followers|\.[0-9])|[张張]",
+_SPOKEN_CODE = re.compile(
+    r"(?<![0-9A-Za-z])(?<![0-9][ -])([0-9]{4,8})\s?(?:是|为|為|is|,|，|[（(【\[])\s?(?:您|你|your|the)?的?[^0-9。；;!！]{0,16}$",
     re.IGNORECASE,
 )
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:0?[1-9]|1[0-2]))?(?:-[0-9]{1,2})?")
-_SPOKEN_CODE = re.compile(
-    r"(?<![0-9A-Za-z])([0-9]{4,8})\s?(?:是|为|為|is|,|，|[（(【\[])\s?(?:您|你|your|the)?的?[^0-9。；;!！]{0,16}$", re.IGNORECASE
-)
-_MASKED = re.compile(
-    r"[(\[)]|[*xX•.●·\-_#]{1,128}$|(?:\$\{|\{\{|<|\$\(|%\(|\[)|(?:os|process|env|self|config|settings|secrets)[.\[(]|[A-Za-z_.]{1,40}\("
-)
-_IDENTIFIER = re.compile(r"[a-z_./\-]{1,128}$")
-_OF_PEOPLE = re.compile(r"[Pp](?:ass|wd)|PASS|PWD|密码|密碼|口令|暗号|通行码|[Ll]ogin")
-_WORD = re.compile(r"[A-Za-z][a-z]{0,127}[.:!?]?$")
 
 
-_MANY = re.compile(r" (?!is |was |has |this |does )[a-z]{2,14}s(?![a-z])")
-_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:[-/.]?(?:0?[1-9]|1[0-2])(?:[-/.]?(?:0?[1-9]|[12][0-9]|3[01]))?)?")
-_VERSION = re.compile(r"[vV]?[0-9]{1,5}(?:\.[0-9]{1,5}){1,3}")
-_STANDARD = re.compile(
-    r"(?:SHA|MD|RFC|ISO|GB|UTF|AES|RSA|HTTPS?|ECMA|CVE|GPT|IEEE|COVID|USB|x86|arm|amd|utf|sha|md|Python|Java|Win)[-/T]{0,2}[0-9]"
-)
-_VAGUE = frozenset(("pass", "secret", "token", "credentials"))
-_NUMBERED = frozenset(("number_of_account", "order", "booking", "order_bare", "company", "permit", "passport"))
+_NUMBERED = frozenset(("number_of_account", "account_bare", "order", "booking", "order_bare", "company", "permit", "passport"))
 _REACHING = _NUMBERED | {"one_time", "social", "account", "plate", "vehicle", "password", "phone", "social_security"}
 """Rules whose value may stand some words away."""
 _HEADS = _NUMBERED | {"social", "account", "password", "plate"}
 """Rules whose word may be the head of a table's column."""
-_CURRENCIES = frozenset("$€£¥￥")
 _COMMON = frozenset(("id", "code"))
-_OWNED = re.compile(r"(?<![a-z])(?:my|your|his|her|their|under|enter|reset|2fa|the) $", re.IGNORECASE)
-_TURN = re.compile(r"[是为為係这這那（(,]|is |was |on |as |for ")
+_OWNED = re.compile(
+    r"(?<![a-z])(?:my|your|his|her|their|under|enter|reset|2fa|the) (?:(?!promo|disc|coup|zip|post|area|count|sourc|prod|err|"
+    r"dress|colo|qr|bar|"
+    r"stat|exit|mach|mors|pyth|java|html|samp|lega|clean|tax|same|foll)[a-z]{2,12} )?$",
+    re.IGNORECASE,
+)
+_TURN = re.compile(r"<-|←|[是为為係这這那（(,]|is |was |on |as |for ")
 _DIGIT_OR_AT = re.compile("[0-9@]")
-_MARK = re.compile("[0-9_@]")
-_LETTERS = re.compile("[a-z]{4}")
 _BY_ME = re.compile(r"(?<![a-z])my $", re.IGNORECASE)
-_OWNERS = (
-    "my", "the new", "new", "your", "our", "his", "her", "their", "wifi", "wi-fi", "wi fi", "account", "admin", "login", "email", "router",
-    "guest", "network", "vpn", "bank", "database", "laptop", "hotspot",
-)  # fmt: skip
 _PATH = frozenset("./")
 _FIGURES = re.compile(r"(?:grid|cross|back|map|voltage|frame of) $", re.IGNORECASE)
+_ANSWER = re.compile(r"[\"']?[是呢吗嗎啊]?(?:多少)?[?？]\s{0,2}\n[^\n:：]{1,12}[:：]\s?")
+_MORE_CODES = re.compile(r"(?:, ?|; ?|/ ?|\n)([0-9]{4}[ \-]?[0-9]{4})(?![0-9A-Za-z])")
+_SET_SO = re.compile("[是设設用改填输]")
 _SHORT_CODE = re.compile(r"[0-9]{4,8}(?![0-9A-Za-z])")
 _STRONG_TOKEN = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Z!#$%^&*_@])(?=[^\s]{0,40}[a-z])[!#-&(-+\--:=?-_a-~]{6,64}")
-_TOLD_END = re.compile(r"(?:[:：=是为為]| is| was)[ \"“'(]{0,3}$")
 _OF_WHAT = re.compile(r"[a-z]{3,16}[ _-]$")
 _OF_THINGS = re.compile(
     r"[型批货貨楼樓层層房章页頁图圖表行期届屆题題区區步级級位]$|版本|产品|產品|商品|物料|材料|[统統][计計]|[样樣]本|[数數][据據]|"
-    r"[图圖][书書]|索引|[试試][题題]|[规規]范|[资資][产產]|[库庫]存|[登备備][记記案]|著作|"
+    r"[图圖][书書]|教材|基因|索引|[试試][题題]|[规規]范|[资資][产產]|[库庫]存|[登备備][记記案]|著作|"
     r"商[标標]|[参參][数數]|[设設][备備]|[专專]利|[备備]案|[许許]可|条[码碼]|文件|[仓倉][库庫]|门牌|門牌|航班|列车|列車|车次|車次|股票|"
     r"邮政|"
     r"郵政|课程|課程|标准|標準|错误|錯誤|端口|频道|頻道|彩票|开奖|"
@@ -162,8 +147,6 @@ _OTHER_CARDS = re.compile(
     r"校[园園]|[饭飯]|ETC|"
     r"[医醫]保|社保|就[诊診]|健康|[诊診][疗療]|里程|捷[运運]|悠[游遊])卡?$"
 )
-_OF_WORK = frozenset(("工号", "工號", "员工号", "警号", "員工號"))
-"""Labels of numbers with four digits."""
 
 
 def cued(text: str, lower: str, known: Mapping[int, str]) -> list[Report]:
@@ -186,6 +169,8 @@ def cued(text: str, lower: str, known: Mapping[int, str]) -> list[Report]:
                     if not _is_known(known, done, rule):
                         _follow(text, start, done, rule, out)
                     break
+    if "/" in text or "=" in text or "_" in text:
+        out += pairs(text)
     hits = LATIN_LABELS.intersection(lower.translate(_SPACES).split() if lower.isascii() else _WORDS.findall(lower))
     places = []
     if "a/c" in lower:
@@ -233,6 +218,8 @@ def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> No
         spoken = _SPOKEN_CODE.search(text, max(0, start - 32), start)
         if spoken is not None:
             out.append((*spoken.span(1), "secret", 0, CUED))
+    if text[start - 1 : start] == "彩":
+        return  # "彩票号码"
     if text[start:end] == "line":
         return  # a line of a file; the messenger is "LINE"
     if name == "phone" and text[end : end + 1] == "." and text[start - 1 : start] in _PATH:
@@ -261,7 +248,7 @@ def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> No
 
 def _directly(text: str, start: int, end: int, name: str, out: list[Report]) -> bool:
     kind, form = RULES[name]
-    link = _LINK.match(text, end)
+    link = _ANSWER.match(text, end) or _LINK.match(text, end)
     begin = link.end() if link is not None else end
     joint = text[end:begin]
     match = (CODE if "#" in joint and name == "order_bare" else form).match(text, begin)
@@ -273,9 +260,15 @@ def _directly(text: str, start: int, end: int, name: str, out: list[Report]) -> 
         if len(stripped) >= 3:
             value, stop = stripped, begin + len(stripped)
     strong = _STRONG.search(joint) is not None
-    if not _plausible(text, name, (start, end), value, stop, strong, joint):
+    if not plausible(text, name, (start, end), value, stop, strong, joint):
         return False
     out.append((begin, stop, kind, 0, _RANKS[kind == "secret", strong]))
+    if kind == "secret":
+        second = another(text, stop)
+        if second is not None:
+            out.append(second)
+        if name == "one_time" and text[end - 1 : end] == "s":
+            out += [(*more.span(1), kind, 0, CUED) for more in _MORE_CODES.finditer(text, stop, stop + 120)]
     return True
 
 
@@ -302,11 +295,11 @@ def _generic(text: str, start: int, end: int, out: list[Report]) -> None:
     # "编号" alone says nothing, so a row of digits behind it says no more.
     told = latin or "一" <= before[-1:] <= "鿿" or label in ("宽带", "寬頻", "会员", "會員")
     enough = told and label not in _PEOPLE and digits >= (6 if value.isdigit() else 7)
-    if not (coded or enough) or _DATE.fullmatch(value) or _UNIT.match(text, stop):
+    if not (coded or enough) or DATE.fullmatch(value) or UNIT.match(text, stop):
         return
     if not latin and value.isdigit() and digits >= 12 and _OF_WHOM.search(before + label) is None:
         return  # as long as the numbers of wares and counters
-    if _STANDARD.match(value) is None and _MANY.match(text, stop) is None:
+    if STANDARD.match(value) is None and MANY.match(text, stop) is None:
         out.append((begin, stop, "order" if _OF_TRADE.search(before + text[start:end].lower()) else "account", 0, GUESSED))
 
 
@@ -320,22 +313,40 @@ def _farther(text: str, start: int, end: int, name: str, out: list[Report]) -> b
     begin = between.end()
     if name == "one_time":
         code = _SHORT_CODE.match(text, begin)
-        if code is not None and _TOLD.search(between.group()) is not None and _UNIT.match(text, code.end()) is None:
+        if code is not None and _TOLD.search(between.group()) is not None and UNIT.match(text, code.end()) is None:
             out.append((begin, code.end(), kind, 0, CUED))
             return True
         return False
     if name == "password":
-        if "是" in between.group() and (code := _SHORT_CODE.match(text, begin)) is not None and _UNIT.match(text, code.end()) is None:
+        if (
+            _SET_SO.search(between.group()) is not None
+            and (code := _SHORT_CODE.match(text, begin)) is not None
+            and UNIT.match(text, code.end()) is None
+        ):
             out.append((begin, code.end(), kind, 0, CUED))
             return True
         aside = between.group() in (", ", " (", ": ") and _STRONG_TOKEN.match(text, begin) is not None
-        if aside or not latin or " is" in between.group() or " was" in between.group() or " to" in between.group():
+        if (
+            aside
+            or not latin
+            or " is" in between.group()
+            or " was" in between.group()
+            or " to" in between.group()
+            or between.group().endswith("try ")
+        ):
             token = _LONG_TOKEN.match(text, begin)
-            if token is not None and not _MASKED.match(token.group()) and _OF_PEOPLE.match(text, start):
-                out.append((begin, begin + len(token.group().rstrip(".,:?)]}")), kind, 0, CUED))
+            if token is not None and not MASKED.match(token.group()) and OF_PEOPLE.match(text, start):
+                stop = begin + len(token.group().rstrip(".,:?)]}"))
+                out.append((begin, stop, kind, 0, CUED))
+                second = another(text, stop)
+                out += [second] if second is not None else []
                 return True
         return False
-    if name == "social_security" and end - start == 6:
+    if (
+        name == "social_security"
+        and end - start == 6
+        and (form.match(text, between.end()) is None or MANY.match(text, begin + 9) is not None)
+    ):
         return False  # "social" alone is a word of every day
     if _MEASURES.search(between.group()) is not None:
         return False
@@ -353,7 +364,7 @@ def _farther(text: str, start: int, end: int, name: str, out: list[Report]) -> b
                 return True
         form = CODE
     match = form.match(text, begin)
-    if match is None or not _certain(text, name, match.group(), begin, match.end()):
+    if match is None or not certain(text, name, match.group(), begin, match.end()):
         return False
     out.append((begin, match.end(), kind, 0, GUESSED))
     return True
@@ -368,7 +379,7 @@ def _before(text: str, start: int, name: str, out: list[Report]) -> None:
         spoken = _BEFORE_PASSWORD.search(text, low, start)
         if spoken is not None:
             group = 1 if spoken[1] is not None else 2
-            if any(map(str.isdigit, spoken[group])) and _OF_PEOPLE.match(text, start):
+            if any(map(str.isdigit, spoken[group])) and OF_PEOPLE.match(text, start):
                 out.append((*spoken.span(group), "secret", 0, CUED))
         return
     named = _BEFORE.search(text, low, start)
@@ -377,101 +388,12 @@ def _before(text: str, start: int, name: str, out: list[Report]) -> None:
     begin, stop = named.span(1)
     kind, form = RULES[name]
     value = named[1]
-    if _STANDARD.match(value) is not None:
+    if STANDARD.match(value) is not None:
         return
     if name in _NAMED:
         fits = value[0] == "@" or (" on " not in text[stop:start] and any(map(str.isdigit, value)) and len(value) >= 5)
     else:
         fits = form.fullmatch(value) is not None
     chosen = name in _NAMED and ("_" in value or (not value.isdigit() and "我" in text[stop:start]))
-    if fits and (value[0] == "@" or chosen or _certain(text, name, value, begin, stop)):
+    if fits and (value[0] == "@" or chosen or certain(text, name, value, begin, stop)):
         out.append((begin, stop, kind, 0, GUESSED))
-
-
-def _certain(text: str, name: str, value: str, begin: int, stop: int) -> bool:
-    """Whether a value is a number or a code by itself: no amount, no date, no version, no model."""
-    digits = sum(map(str.isdigit, value))
-    if name == "booking" and len(value) == 6 and value.isupper() and digits:
-        return True
-    if name in ("plate", "vehicle"):
-        return digits >= 1 and any(map(str.isupper, value)) and len(value) >= 5 and value.upper() == value
-    if value[0] == "@":
-        return True
-    if _STANDARD.match(value) is not None:
-        return False
-    if _DATE.fullmatch(value) or _VERSION.fullmatch(value) or _UNIT.match(text, stop) or text[begin - 1 : begin] in _CURRENCIES:
-        return False
-    if name in ("phone", "social_security"):
-        return digits >= 7
-    if value.isdigit():
-        told = _TOLD_END.search(text, max(0, begin - 6), begin) is not None and name != "order_bare"
-        return digits >= (8 if name == "order_bare" else 5 if told else 6) and _MANY.match(text, stop) is None
-    letters = any(map(str.isupper, value))
-    if letters and not any(map(str.islower, value)):
-        return digits >= 3 and len(value) >= (7 if name == "order_bare" else 5)
-    return digits >= (10 if name == "order_bare" else 6)
-
-
-def _plausible(text: str, name: str, word: tuple[int, int], value: str, stop: int, strong: bool, joint: str) -> bool:
-    """Whether the value is one, and not the next word, an amount or a year of the sentence."""
-    start, end = word
-    if name in ("password", "social", "account"):
-        marked = _MARK.search(value) is not None
-        if value.lower() in NOTHING or _MASKED.match(value):
-            return False
-        if text[stop : stop + 1] == "(" if name == "password" else _VERSION.fullmatch(value) is not None:
-            return False
-        if not strong and value.lower() in ORDINARY:
-            return False
-        label = text[start:end]
-        if label.lower() == "handle" and (not strong or text[stop : stop + 1] == "(" or value.lower() == "handle"):
-            return False  # a verb, or a name of a program
-        if label in ("Line", "LINE") and (value.isdigit() or not (strong or "加" in joint)):
-            return False
-        if not marked and (label.lower() in _VAGUE or "|" in joint or joint.count("\n") > 1):
-            return False
-        if not strong:
-            mine = "is" in joint and text[max(0, start - 12) : start].lower().rstrip().endswith(_OWNERS)
-            opening = name == "account" and " is" in joint and value.islower() and len(value) >= 6
-            opening = opening and text[max(0, start - 3) : start].rstrip()[-1:] in ("", ".", "!", "?", ":")
-            mine = (mine or opening) and DESCRIBING.search(value) is None
-            chosen = name != "password" and is_chosen(text, start, end, value)
-            if (not marked and not mine and not chosen) or (not joint and name != "social" and len(value) < 6):
-                return False
-            if name == "password" and not marked and value.islower() and len(value) < 8:
-                return False
-        if name == "password" and _IDENTIFIER.match(value) and not _OF_PEOPLE.match(text, start):
-            return False  # "token: upstream_timeout" explains a field
-        if name != "password" and not marked and _WORD.match(value) and text[stop : stop + 2].strip()[:1].isalpha():
-            return is_chosen(text, start, end, value)  # else a sentence goes on
-        return not (not any(map(str.isalpha, value)) and _UNIT.match(text, stop)) and not (len(value) < 4 and not strong)
-    if name in ("number_of_account", "order", "booking", "order_bare", "one_time"):
-        if _UNIT.match(text, stop) and (value.isdigit() or not strong or _YEAR.match(value)):
-            return False
-        strong = strong or "is" in joint or "'s" in joint or "’s" in joint
-        if name == "one_time" and len(value) == 18 and uscc(value.upper()):
-            return False  # "信用代码"
-        if name == "one_time" and value.isdigit() and text[start:end].lower() != "code":
-            return _UNIT.match(text, stop) is None
-        least = 4 if text[start:end] in _OF_WORK else 5
-        if not strong and (len(value) < least or _YEAR.fullmatch(value)):
-            return False
-        if value.isupper() and not value.isdigit() and 5 <= len(value) <= 8 and name in ("order", "booking"):
-            # The locators of airlines and hotels have few digits or none.
-            return any(map(str.isdigit, value)) or (strong and text[start : start + 4].islower()) or text[start : start + 3] == "PNR"
-        if name == "order_bare" and _LETTERS.search(value) is not None:
-            return False
-        if name == "order_bare" and not strong and _DATE.fullmatch(value):
-            return False
-        if _YEAR.fullmatch(value) and ((strong and len(value) > 4) or text[stop : stop + 1] in ("）", ")", "〕")):
-            return False
-        if name == "order" and not strong and value.isdigit() and _MANY.match(text, stop) is not None:
-            return False
-        return sum(map(str.isdigit, value)) >= (2 if strong else 3)
-    if name == "vehicle":
-        return True
-    if name == "plate":
-        return value.upper() == value and any(map(str.isalpha, value)) and not _DATE.fullmatch(value) and (strong or len(value) >= 5)
-    if name in ("company", "passport", "permit"):
-        return strong or len(value) >= 6
-    return True

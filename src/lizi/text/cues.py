@@ -13,15 +13,21 @@ _NO_DATE = (
     r"(?!(?:19|20)[0-9]{2}[-/][0-9]{1,2}[-/][0-9]{1,2}(?![0-9\-])|[0-9]{1,2}[-/][0-9]{1,2}[-/](?:19|20)[0-9]{2}(?![0-9\-]))"
 )
 _SPACED = _NO_DATE + r"[0-9]{2,6}(?:[ \-][0-9]{2,6}){1,6}(?![0-9A-Za-z]|[-_][0-9A-Za-z])"
-_CODED = _NO_DATE + r"(?=[A-Za-z\-_]{0,12}[0-9])[A-Za-z0-9](?:[A-Za-z0-9\-_/]{2,38})[A-Za-z0-9](?![A-Za-z0-9])"
-CODE = re.compile(rf"(?:[A-Z]{{1,3}} )?{_SPACED}(?: [A-D](?![0-9A-Za-z]))?|{_CODED}")
+_CODED = _NO_DATE + r"(?=[A-Za-z\-_/]{0,12}[0-9])[A-Za-z0-9](?:[A-Za-z0-9\-_/]{2,38})[A-Za-z0-9](?![A-Za-z0-9])"
+CODE = re.compile(rf"[A-Z]{{1,3}} [0-9]{{6,14}}(?![0-9A-Za-z])|(?:[A-Z]{{1,3}} )?{_SPACED}(?: [A-D](?![0-9A-Za-z]))?|{_CODED}")
 LONG_CODE = re.compile(
-    rf"(?:[A-Z]{{1,3}} )?{_SPACED}|{_NO_DATE}(?=[A-Za-z\-]{{0,8}}[0-9])[A-Za-z0-9](?:[A-Za-z0-9\-_/]{{4,38}})[A-Za-z0-9](?![A-Za-z0-9])"
+    rf"(?:[A-Z]{{1,3}} )?{_SPACED}|{_NO_DATE}(?=[A-Za-z\-/]{{0,8}}[0-9])[A-Za-z0-9](?:[A-Za-z0-9\-_/]{{4,38}})[A-Za-z0-9](?![A-Za-z0-9])"
 )
-ONE_TIME = re.compile(rf"[0-9]{{3}}(?![0-9A-Za-z])|{_SPACED}|{_CODED}")
+ONE_TIME = re.compile(
+    rf"{_SPACED}|[0-9]{{3}}(?![0-9A-Za-z])|{_CODED}|[a-z]{{4}}(?: [a-z]{{4}}){{3}}(?![a-z ])|(?=[A-Za-z]{{0,6}}[a-z][A-Z])"
+    rf"[A-Za-z]{{4,8}}(?=[\s，。,;；]|$)"
+)
 LOCATOR = re.compile(rf"{_SPACED}|{_CODED}|[A-Z]{{6}}(?![0-9A-Za-z])")
 PREFIXED = re.compile(r"[-_#]{0,2}(?:[A-Z]{1,4}[-_])?[0-9][0-9A-Z]{0,19}(?:[-_/][0-9A-Z]{1,12}){0,3}(?![0-9A-Za-z])")
-HANDLE = re.compile(rf"{_SPACED}|@?[A-Za-z0-9][A-Za-z0-9_.\-]{{2,39}}(?<![.\-])(?:#[0-9]{{3,6}})?(?![A-Za-z0-9])")
+HANDLE = re.compile(
+    rf"{_SPACED}|(?:live:\.?)?[@$]?[A-Za-z0-9][A-Za-z0-9_.\-]{{2,39}}(?<![.\-])(?:#[0-9]{{3,6}}|@[a-z]{{3,12}}(?![A-Za-z0-9.])"
+    rf")?(?![A-Za-z0-9])"
+)
 # A plate has a letter; letters alone only where the owner chose them.
 PLATE = re.compile(
     r"(?=[^0-9\n]{0,8}[0-9])(?:[\u4e00-\u9fff]?[·•]?[A-Z0-9]{1,4}[- ·•]?[A-Z0-9]{2,5}(?:[- ·](?:[A-Z0-9]{2,4}|"
@@ -30,22 +36,37 @@ PLATE = re.compile(
 )
 VEHICLE = re.compile(
     r"(?:[A-Z]{2,3}[- ]?(?!19|20)[0-9]{4}|[0-9][A-Z]{3}[0-9]{3}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}|[0-9]{4}-[A-Z]{2}|T[0-9]{6}C|[A-Z][0-9]{1,3} "
-    r"[A-Z]{3})(?![0-9A-Za-z]|-)"
+    r"[A-Z]{3}|[A-Z]{3}-(?!19|20)[0-9]{4})(?![0-9A-Za-z]|-)"
 )
-TOKEN = re.compile(r"[!#-&(-+\--:=?-_a-~]{4,128}")  # printable ASCII but quotes, commas, semicolons and angle brackets
+TOKEN = re.compile(
+    r"[\u4e00-\u9fff]{3,10}[0-9!@#]{1,8}(?=[\s，。；,;]|$)|[0-9]{3}(?![!-~])|[!#-&(-+\--:=?-_a-~]{4,128}"
+)  # printable ASCII but quotes, commas, semicolons and angle brackets
 COMPANY = re.compile(
     r"[0-9A-Z]{4}(?: [0-9A-Z]{4}){3} [0-9A-Z]{2}(?![0-9A-Za-z])|[0-9A-Za-z]{15,20}(?![0-9A-Za-z])|"
     r"[0-9]{8}(?:-[0-9]{3})?(?![0-9A-Za-z])|[0-9]{2}-[0-9]{7}(?![0-9A-Za-z])"
 )
-PASSPORT = re.compile(r"[A-Za-z]{0,3}[ -]?[0-9]{6,9}[A-Za-z]?(?![0-9A-Za-z])")
-PERMIT = re.compile(r"[A-Za-z]{0,3}[0-9]{6,18}[Xx]?(?![0-9A-Za-z])|[\u4e00-\u9fff]{1,3}字第?[0-9]{4,9}号?")
+PASSPORT = re.compile(
+    r"[CFGHJKLMNPRTVWXYZ](?=[A-Z]{0,4}[0-9])[0-9CFGHJKLMNPRTVWXYZ]{8}(?![0-9A-Za-z])|[0-9](?:-?[0-9]){7,8}(?![0-9A-Za-z])|"
+    r"[A-Za-z]{0,3}[ -]?[0-9]{6,9}[A-Za-z]?(?![0-9A-Za-z])"
+)
+PERMIT = re.compile(
+    r"[A-Z]{1,3}[0-9]{5}(?![0-9A-Za-z])|[A-Za-z]{0,3}[0-9]{6,18}[Xx]?(?![0-9A-Za-z])|[\u4e00-\u9fff]{1,3}字第?[0-9]{4,9}号?"
+)
 PERSONAL = re.compile(
     r"[0-9]{6}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{3}[0-9Xx](?![0-9A-Za-z])|[0-9]{15}(?![0-9A-Za-z])|[A-Za-z]{1,2}[0-9]{6} "
-    r"?[(（][0-9Aa][)）]|[A-Za-z]{1,2}[0-9]{7,9}(?![0-9A-Za-z])"
+    r"?[(（][0-9Aa][)）]|[A-Za-z]{1,2}[0-9]{7,9}(?![0-9A-Za-z])|"
+    r"[1578][0-9]{6} ?[(（/][0-9][)）]?(?![0-9A-Za-z])"  # Macau's
 )
 PHONE = re.compile(r"\+?[(（]?[0-9](?:[ \-()（）.]{0,2}[0-9]){6,14}(?![0-9A-Za-z])")
 DEVICE = re.compile(r"[0-9](?:[ \-]?[0-9]){13,15}(?![0-9A-Za-z])")
-SOCIAL = re.compile(r"[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4}(?![0-9A-Za-z])")
+SOCIAL = re.compile(r"[0-9](?:[ -]?[0-9]){8}(?![0-9A-Za-z])")
+SORT = re.compile(r"[0-9]{2}-[0-9]{2}-[0-9]{2}(?![0-9A-Za-z-])")
+ANSWER = re.compile(r"[A-Za-z0-9\u4e00-\u9fff][^\n,，。.;；:：\"”|]{1,28}(?=[\n,，。.;；\"”|]|$)")
+WIRELESS = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Za-z])[A-Za-z0-9!@#$%&*_\-]{8,63}(?![A-Za-z0-9])")
+LONG_KEY = re.compile(
+    r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,60}[A-Za-z])(?:[A-Za-z0-9_\-+/.]{16,128}={0,2}|(?=[^\s]{0,14}[a-z])(?=[^\s]{0,14}[A-Z])"
+    r"[A-Za-z0-9]{10,15})(?![A-Za-z0-9])"
+)
 BANK = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![0-9A-Za-z])")
 CARD = re.compile(r"[0-9](?:[ \-]?[0-9]){11,20}(?![0-9A-Za-z])")
 
@@ -79,26 +100,32 @@ _rule(
     "password",
     "secret",
     TOKEN,
-    "密码 密碼 口令 密钥 密鑰 秘钥 秘鑰 私钥 私鑰 暗号 暗號 通行码 通行碼 PWD 访问令牌 存取權杖 令牌",
+    "密码 密碼 卡密码 卡密碼 口令 凭据 憑據 密钥 密鑰 秘钥 秘鑰 私钥 私鑰 暗号 暗號 通行码 通行碼 PWD 访问令牌 存取權杖 令牌",
     "password passwd pwd passphrase pass~word passcode secret~key secret~access~key access~key~secret access~key client~secret "
     "app~secret appsecret "
     "api~key apikey secret access~token auth~token refresh~token private~key token api~token aws~secret~access~key login~password "
     "db~pass db~password credentials pw psw pass passkey pwd~hash root~password network~key wi~fi~key wifi~key bot~token "
-    "session~token secret~token webhook~secret signing~key encryption~key master~key",
+    "session~token secret~token webhook~secret signing~key encryption~key master~key corp~secret corpsecret",
 )
 _rule(
     "one_time",
     "secret",
     ONE_TIME,
     "验证码 驗證碼 校验码 校驗碼 动态码 動態碼 短信码 安全码 安全碼 提取码 提取碼 取件码 取件碼 激活码 邀请码 兑换码 授权码 卡密 "
-    "支付密码 交易密码 取款密码 开机密码 锁屏密码 PIN码 PIN碼 PIN 动态密码 動態密碼 "
+    "参会码 參會碼 入会码 会议码 會議碼 开门码 開門碼 开箱码 开柜码 柜门码 房门码 大门码 大門碼 门密码 解锁码 解鎖碼 认证码 "
+    "認證碼 确认短信 "
+    "一次性密码 PUK码 PUK碼 锁屏 鎖屏 核验码 授权码 授權碼 绑定码 登录验证 身份码 取货码 取貨碼 寄存码 存包码 储物柜码 "
+    "兑换码 兌換碼 邀請碼 提款码 PIN码 PIN碼 PIN  "
     "门禁码 門禁碼 门锁码 开锁码 取餐码 核销码 恢复码 恢復碼 备用码 口令码 登录码",
     "verification~code otp one~time~{code,password,passcode} security~code cvv cvv2 cvc pin "
     "pin~{code,number} two~factor~code {auth,authentication}~code "
     "login~code activation~code "
-    "recovery~code backup~code sms~code license~key pin mfa~code code passcode "
-    "{door,gate,alarm,entry,access,unlock,lock,safe,garage,lockbox,keypad,building,entrance,confirmation~sms}~code "
-    "{door,safe,locker,padlock}~combination",
+    "recovery~code backup~code {recovery,backup}~codes app~{password,passwords} puk puk~{code,number} "
+    "{uber,google,apple,whatsapp,facebook,bank,microsoft,amazon}~code "
+    "padlock lockbox keypad combination {zoom,meeting,webinar,conference}~{passcode,pin} sms~code license~key pin mfa~code code passcode "
+    "{locker,luggage,suitcase,bike,parking,pool,elevator,lift,storage,mailbox,dorm,flat,apartment,office}~code "
+    "{house,door,gate,alarm,entry,access,unlock,lock,safe,garage,lockbox,keypad,building,entrance,confirmation~sms}~code "
+    "{door,safe,locker,padlock,bike,lock}~combination",
 )
 _rule(
     "social",
@@ -262,12 +289,54 @@ _rule(
     "顺丰速运 顺丰快递 順豐 順豐速運 中通 中通快递 圆通 圆通速递 圓通 申通 韵达 韻達 极兔 "
     "極兔 京东 京东快递 京东物流 菜鸟 菜鸟裹裹 邮政 中国邮政 郵局 中華郵政 EMS 德邦 黑貓 黑貓宅急便 宅急便 宅配 新竹物流 嘉里大榮 "
     "跨越速运 百世 天天快递 安能 店到店 DHL UPS FedEx",
+    "visit violation citation notice {luggage,bag,baggage}~tag prescription rx charge dispute conf conf~{number,no,code} eventbrite "
+    "servicenow jira zendesk stripe booking.com agoda ticketmaster stubhub opentable klarna shopify walmart costco ikea "
+    "doordash grubhub instacart "
+    "temu shein aliexpress wish lazada shopee foodpanda deliveroo ubereats uber~eats skyscanner trip.com ctrip hotels.com "
+    "vrbo payout deposit "
+    "trk trk~{no,number} job docket pickup warranty rental subscription rma~{number,no} po~{number,no} file~ref our~ref "
+    "your~ref booking~ref "
     "order shipment parcel package invoice transaction lading container application appointment incident receipt reference ref "
     "ticket case claim refund return quote "
     "complaint po docket authorization ups fedex usps dhl ems tnt aramex royal~mail evri hermes dpd gls canada~post australia~post "
     "auspost "
     "ontrac lasership yodel parcelforce amazon ebay etsy airbnb expedia sf~express jd~express sf payment delivery "
     "support~ticket support~case return~label rma order~from order~with purchase voucher",
+)
+_rule(
+    "account_bare",
+    "account",
+    CODE,
+    "",
+    "user student client staff emp employee patient tenant subscriber policyholder serial sn microchip redress~control "
+    "control~{number,no} group contract "
+    "admission dl dl~{number,no} pass~id passid resident emp~{id,number,no} meter loan "
+    "{zoom,meeting,webinar,teams,webex,conference}~{id,number,no} "
+    "driver~{license,licence} pension~{ref,reference} {loan,mortgage,insurance,policy,tenancy,contract,account,plan}~{ref,reference,code} "
+    "{agent,teacher,trainee,visitor,guest,user,volunteer,donor,voter}~{number,id,no} "
+    "{taxpayer,inmate,trader,merchant,vendor,supplier,seller,buyer,dealer}~{number,id,no} "
+    "{locker,membership,gym,pool,transit,bus,travel,metro,train,parking}~card~{number,no,} {pet,dog,cat}~{chip,microchip} "
+    "chip~{number,no,id} "
+    "{fps,payid,bpay,zelle,upi,alipay~hk,payme,wise}~{id,number,} {dental,vision,pharmacy,rx,group}~{id,group,member} ibkr "
+    "schwab fidelity vanguard",
+)
+_rule(
+    "answer",
+    "secret",
+    ANSWER,
+    "密保答案 密碼提示答案 密保问题答案 安全问题答案 安全問題答案",
+    "{security,secret}~{answer,answers} {security,secret}~question~answer",
+)
+_rule("wireless", "secret", WIRELESS, "", "wifi wi~fi")
+_rule("sort", "account", SORT, "", "sort")
+_rule(
+    "long_key",
+    "secret",
+    LONG_KEY,
+    "",
+    "key ak sk app~key appkey ak/sk consumer~key consumer~secret publishable~key license credential credentials signature "
+    "api~token map~key "
+    "{wpa,webhook,bot,sdk,server,project,service}~key",
 )
 _rule(
     "generic",
@@ -309,7 +378,7 @@ _rule(
     "居住證 居留证号 居留证 居留證號 居留證 軍官證 军官证号 军官证 士兵证 警官证 港澳居民来往内地",
     "permit~{number,no,id,} residence~permit~{number,no,} home~return~permit~{number,no,} "
     "{travel,work,exit~entry,entry,mainland~travel,taiwan~compatriot}~permit~{number,no,id,} eep~{number,no,} eep "
-    "green~card~{number,no,} visa~{number,no} alien~{registration,number} uscis~number "
+    "green~card~{number,no,} visa~{number,no} alien~{registration,number} uscis~number visa "
     "{residence,resident,residency}~{permit,card}~{number,no,id,} brp~{number,} mainland~travel~document",
 )
 _rule(
@@ -318,7 +387,7 @@ _rule(
     PERSONAL,
     "身份证号码 身份证号 身份证 身份證號碼 身份證號 身份證 身分證字號 身分證號 身分證 证件号码 证件号 證件號碼 公民身份号码 身份号码",
     "id~card~{number,no,} identity~card~{number,no,} hkid hkid~{number,no,card} national~id~{number,no,} resident~id~{number,no,} "
-    "id~{number,no}",
+    "id~{number,no} {macau,macao,hong~kong,hk,taiwan}~{id,identity~card}",
 )
 _rule(
     "plate",
@@ -334,11 +403,12 @@ _rule(
     "vehicle",
     "plate",
     VEHICLE,
-    "的车 的車 辆车 輛車 台车 台車 部车 部車 开车 開車 车是 車是 停着 停著 停在 停了 坐车 搭車 打车 租车 租車 私家车 网约车 货柜车 "
+    "的车 的車 架車 架车 登記車輛 登记车辆 车辆 車輛 電動車 电动车 公司車 公司车 車主 车主 私家車 貨車 泊車 辆车 輛車 台车 "
+    "台車 部车 部車 开车 開車 车是 車是 停着 停著 停在 停了 坐车 搭車 打车 租车 租車 私家车 网约车 货柜车 "
     "大巴 汽车 汽車 轿车 出租车 货车 面包车 機車 摩托车 計程車 的士",
     "car truck van taxi vehicle motorcycle motorbike suv sedan pickup cab ford toyota tesla honda bmw audi nissan chevy chevrolet "
     "volvo mazda "
-    "hyundai kia jeep lexus mercedes subaru volkswagen vw uber lyft parked driver drives",
+    "parking registration hyundai kia jeep lexus mercedes subaru volkswagen vw uber lyft parked driver drives",
 )
 _rule(
     "phone",

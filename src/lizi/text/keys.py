@@ -72,8 +72,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
             "sbp_ sb_secret_ rnd_ PMAK- nfp_ vck_ phc_ phx_ dp.pt. pul- xkeysib- sq0atp- sq0csp- fm2_ tfp_ rdme_ "
             "AGE-SECRET-KEY- ops_ patp_ "
             "cfut_ lsv2_ bce-v3/ALTAK- CCIPAT_ tskey- access_token$production$ rpa_ wandb_v1_",
-            _EDGE
-            + r"(?:sbp_|sb_secret_|rnd_|PMAK-|nfp_|vck_|ph[cx]_|dp\.pt\.|pul-|xkeysib-|sq0(?:atp|csp)-|fm2_|tfp_|rdme_|"
+            _EDGE + r"(?:sbp_|sb_secret_|rnd_|PMAK-|nfp_|vck_|ph[cx]_|dp\.pt\.|pul-|xkeysib-|sq0(?:atp|csp)-|fm2_|tfp_|rdme_|"
             r"AGE-SECRET-KEY-|ops_|patp_|"
             r"cfut_|lsv2_|bce-v3/ALTAK-|CCIPAT_|tskey-|access_token\$production\$|rpa_|wandb_v1_)[A-Za-z0-9_\-/+=$.]{20,512}",
         ),
@@ -88,12 +87,14 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         ("AccountKey= SharedAccessKey= sig=", r"(?:(?<=AccountKey=)|(?<=SharedAccessKey=)|(?<=[?&]sig=))[A-Za-z0-9+/%]{30,128}={0,2}"),
     )
 )
+_EXAMPLE = re.compile(r"[xX]{8}|[*]{4}|\.{3}")
 _OF_LITERAL = {literal: form for literals, form in _FORMS for literal in literals}
 _LITERAL = re.compile(any_of(_OF_LITERAL))
 _BLOCK = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _BLOCK_END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _CONNECTION = re.compile(r"(?<=://)([^\s:/@\"'<>，。、]{0,64}):([^\s/\"'<>，。、]{1,128}|[^\s\"'<>，。、]{1,128})@(?=[A-Za-z0-9\[.$\-{])")
 _USER_PASSWORD = re.compile(r"(?<![A-Za-z0-9-])(?:-u|--user)[ =][\"']?[^\s:\"']{1,64}:([^\s\"']{3,128})")
+_USER_OPTION = re.compile(r"login[^\n]{0,40}? -u [\"']?([A-Za-z0-9][A-Za-z0-9_.@\-]{2,40})")
 _PASSWORD_OPTION = re.compile(
     r"(?:sshpass -p ?|mysql [^\n]{0,80}-p(?! )|redis-cli [^\n]{0,80}-a |--(?:password|passwd|pass|token|api-key|secret)[ "
     r"=])[\"']?([^\s\"'$<{]{4,128})"
@@ -111,7 +112,7 @@ def keys(text: str, lower: str) -> list[Report]:
     runs = " ".join(_RUN.findall(text)) if not text.isascii() or has_run(text, _RUN_CHARACTERS) else ""
     if runs:
         for form in {_OF_LITERAL[literal]: None for literal in _LITERAL.findall(runs)}:
-            out += [(*match.span(), "secret", 0, KEY) for match in form.finditer(text)]
+            out += [(*match.span(), "secret", 0, KEY) for match in form.finditer(text) if _EXAMPLE.search(match.group()) is None]
         if "." in runs:
             out += [(*match.span(), "secret", 0, KEY) for match in _OF_HEX.finditer(text)]
         if "bearer " in lower or "basic " in lower or "token " in lower:
@@ -124,6 +125,8 @@ def keys(text: str, lower: str) -> list[Report]:
             out.append((match.start(), end, "secret", 0, KEY))
     if "://" in text and "@" in text:
         out += [(*match.span(2), "secret", 0, KEY) for match in _CONNECTION.finditer(text)]
+    if " -u " in text and "login" in lower:
+        out += [(*match.span(1), "account", 0, CUED) for match in _USER_OPTION.finditer(text)]
     if " -" in text:
         out += [(*match.span(1), "secret", 0, KEY) for form in (_USER_PASSWORD, _PASSWORD_OPTION) for match in form.finditer(text)]
     return out

@@ -24,7 +24,8 @@ _DOMAIN = re.compile(
     r"(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f\-]{0,61}[A-Za-z0-9\u00c0-\u024f])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
 )
 _SPELT_AT = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}(?: (?:dot|DOT|underscore|dash) [A-Za-z0-9]{1,24}){0,2}"
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}(?:(?: (?:dot|DOT|underscore|dash) |[点點]|下[划劃][线線])"
+    r"[A-Za-z0-9]{1,24}){0,2}"
     r"(?: {0,2}(?:[\[({（【<]\s?(?:at|AT|@|艾特)\s?[\])}）】>]|艾特|小老鼠|圈[aA]|#at#|\(a\)|_at_|-at-|@) {0,2}| (?:at|AT|At) )"
     r"[A-Za-z0-9-]{1,63}(?:(?: {0,2}(?:\.|[\[({（【<]\s?(?:dot|DOT|点|點|\.)\s?[\])}）】>]|#dot#|点|點|_dot_|-dot-) {0,2}| (?:dot|"
     r"DOT|Dot) )"
@@ -56,13 +57,13 @@ _SPACED_AT = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{1,63} ?@ ?[A-Za-z0-9-]{2,63}(?:(?: ?\. ?)[A-Za-z0-9-]{2,63}){1,3}(?![A-Za-z0-9])"
 )
 
-_V4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
+_V4 = re.compile(r"(?:(?<![0-9A-Za-z.])|(?<=IP)|(?<=ip)|(?<=Ip)|(?<=v4)|(?<=V4))(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
 _V4_CUE = re.compile(
     r"(?<![a-z])(?:(?:ip|ipv4|dns|ping|ssh|host|hosts|nat|vpn|vps|nas|lan|wan|telnet|nmap|curl|wget|ftp|sftp|rdp|proxy|addr|subnet|netmask|"
     r"traceroute|route|bind|listen|nameserver)(?![a-z])|address|hostname|localhost|server|gateway|router|firewall|remote|connect|traffic|"
     r"request|attack|block|banned|log(?:ged|in|s)?(?: |-)?in|login|visitor|network|resolv|printer|camera|machine|cluster|port |http|deny|"
     r"allow|permit|reject|drop |source|destination|peer|endpoint|upstream|whitelist|blacklist|unreachable|timeout|timed out|packet|"
-    r"inet|session|probe|scan|abuse|"
+    r"inet|session|probe|scan|abuse|[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}[\s,|]|"
     r"listen)|"
     r"地址|位址|主机|主機|服务器|伺服器|网关|網關|登录|登錄|登入|来源|來源|代理|访问|訪問|存取|節點|节点|内网|內網|外网|外網|防火墙|"
     r"防火牆|路由|"
@@ -88,13 +89,17 @@ _DOCUMENTED = ([192, 0, 2], [198, 51, 100], [203, 0, 113])  # RFC 5737: no progr
 _PLACED = re.compile(r"(?:(?<![a-z])(?:at|via|from|src|dst|on|to|with) |[=\[>])$")
 _V4_MORE = re.compile(r":[0-9]{2,5}(?![0-9])|/[0-9]{1,2}(?![0-9])")
 _V6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9A-Za-z:])")
-_MAC = re.compile(r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Za-z]|[:-][0-9A-Fa-f])")
+_MAC = re.compile(
+    r"(?:(?<![0-9A-Za-z:-])|(?<=MAC)|(?<=mac)|(?<=Mac)|"
+    r"(?<=SSID))[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
+)
 _MAC_DOTTED = re.compile(r"(?<![0-9A-Za-z.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z.])")
 _MAC_CUE = re.compile(
     r"(?<![a-z])(?:mac|bssid|ether|hwaddr)(?![a-z])|hardware address|physical address|网卡|網卡|物理地址|實體位址|硬件地址"
 )
 _MAC_BARE = re.compile(
-    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{12}|[0-9A-Fa-f]{6}[-:][0-9A-Fa-f]{6}|[0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:[- "
+    r"(?:(?<![0-9A-Za-z])|(?<=MAC)|(?<=mac)|(?<=Mac))(?:[0-9A-Fa-f]{12}|[0-9A-Fa-f]{6}[-:][0-9A-Fa-f]{6}|"
+    r"[0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:[- "
     r":][0-9A-Fa-f]{4}){2})"
     r"(?![0-9A-Za-z])"
 )
@@ -118,6 +123,9 @@ _SIDES_APART = frozenset(("N ", "S ", "E ", "W "))
 _POINT_CUE = re.compile(
     r"坐标|座標|座标|经纬|經緯|定位|gps|coord|(?<![a-z])(?:lat|lng|lon|pin)(?![a-z])|latlng|位置|location|geo|经度|纬度|經度|緯度|"
     r"point|position|located"
+)
+_FIGURE_CUE = re.compile(
+    r"率|均值|[参參][数數]|[误誤]差|系[数數]|[价價]|方差|[标標]准差|得分|loss|mean|rate|score|price|param|accuracy|error|std|ratio"
 )
 _ONE_AXIS = re.compile(
     r"(?:北纬|南纬|东经|西经|北緯|南緯|東經|西經|纬度|经度|緯度|經度|(?<![A-Za-z])(?:latitude|longitude|lat|lng|lon|"
@@ -232,10 +240,14 @@ def ip_addresses(text: str) -> list[Report]:
 def _v4(text: str, start: int, end: int) -> Report | None:
     value = text[start:end]
     parts = [int(part) for part in value.split(".")]
-    if max(parts) > 255 or parts[0] in (0, 127, 255) or any(len(part) > 1 and part[0] == "0" for part in value.split(".")):
+    if max(parts) > 255 or parts[0] in (0, 127) or parts[0] >= 224 or any(len(part) > 1 and part[0] == "0" for part in value.split(".")):
         return None
     # A port, a network's length, a user or a protocol beside it leaves no doubt.
-    if _V4_MORE.match(text, end) is not None or (text[start - 1 : start] in ("@", "/") and text[start - 2 : start - 1] not in ("", " ")):
+    more = _V4_MORE.match(text, end)
+    if more is not None and more.group()[0] == "/":
+        return start, more.end(), "ip_address", 0, CUED
+    sure = more is not None or text[start - 2 : start] == "//" or (text[start - 1 : start] == "@" and text[start - 2 : start - 1].strip())
+    if sure:
         return start, end, "ip_address", 0, CUED
     before = text[max(0, start - 40) : start].lower()
     networked = versioned = 0
@@ -251,7 +263,7 @@ def _v4(text: str, start: int, end: int) -> Report | None:
         return start, end, "ip_address", 0, CUED
     if versioned:
         return None
-    if _V4_CUE.search(after) is not None:
+    if _V4_CUE.search(after) is not None and parts != [1, 2, 3, 4]:
         return start, end, "ip_address", 0, CUED
     # Without any word: only the networks at home, and what no version counts up to.
     if parts[:3] in _DOCUMENTED or (parts[0] == 10 and _PLACED.search(before) is not None):
@@ -267,7 +279,11 @@ def mac_addresses(text: str, lower: str) -> list[Report]:
     out: list[Report] = []
     shape = hexadecimals(text) if text.isascii() else ""
     if _may_be_mac(text, shape):
-        out += [(match.start(), match.end(), "mac_address", 0, CERTAIN) for match in _MAC.finditer(text)]
+        out += [
+            (match.start(), match.end(), "mac_address", 0, CERTAIN)
+            for match in _MAC.finditer(text)
+            if len(set(match.group().upper())) > 2  # all ones is everybody's, all noughts nobody's
+        ]
     if ".1111." in shape or (not shape and "." in text and _MAC_DOTS.search(text) is not None):
         out += [
             (match.start(), match.end(), "mac_address", 0, LIKELY)
@@ -346,8 +362,10 @@ def _is_point(text: str, match: re.Match[str]) -> bool:
         return True
     places = min(len(part.split(".")[1]) for part in _DECIMALS.findall(match.group()))
     near = text[max(0, match.start() - 24) : match.start()].lower()
-    if _POINT_CUE.search(near) is not None:
+    if _POINT_CUE.search(near) is not None or _POINT_CUE.search(text[match.end() : match.end() + 8].lower()) is not None:
         return True
+    if _FIGURE_CUE.search(near) is not None:
+        return False
     # A list of figures has more than two, and small ones.
     listed = _MORE_FIGURES.match(text, match.end()) is not None or (near.rstrip()[-1:] in (",", "，") and any(map(str.isdigit, near[-12:])))
     return places >= 4 and max(first, second) >= 10 and not listed and any(sign in match.group() for sign in ",，/;；")

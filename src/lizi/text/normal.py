@@ -2,7 +2,8 @@
 
 `plain` is for the recognisers only; no text that leaves is ever the normalised one. Chinese digits
 change only in runs of five and more, so that ordinary numerals stay. Every change but the removal
-of zero-width characters keeps the length, so most texts need no map of offsets. Bound: linear.
+of zero-width characters and the joining of numbers that were taken apart keeps the length, so most texts need no map of offsets.
+Bound: linear.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+
+from lizi.text.joined import Run, runs
 
 __all__ = ["has_digit", "plain", "with_digits"]
 
@@ -63,12 +66,24 @@ _NUMERALS = dict(
 _CLASS = "".join(_NUMERALS)
 # Five: below it stand years and ordinary numerals; a code or a number that anybody dials has more. 40: no number has more digits.
 # A person's name may end in a numeral before a number: "张三 138…".
-_SPELT = re.compile(f"[{_CLASS}](?! [0-9]{{3}})(?:[ \\-]?[{_CLASS}0-9]){{4,40}}")
-_TO_DIGITS = {ord(numeral): digit for numeral, digit in _NUMERALS.items()}
+# A number that is read out has commas between its groups: "幺八九，幺零九七，幺七六五".
+_SPELT = re.compile(
+    f"[{_CLASS}](?! [0-9]{{3}})(?:[ \\-]?[{_CLASS}0-9]){{4,40}}|"
+    f"[{_CLASS}](?=[{_CLASS}，,、]{{8}})[{_CLASS}]{{2,5}}(?:[，,、][{_CLASS}]{{3,6}}){{1,5}}(?:[，,、][{_CLASS}]{{2}})?"
+)
+# A lock's code may have four.
+_LOCK_CODE = re.compile(f"[码碼令][:：是为為係 ]?[{_CLASS}]{{4}}(?![{_CLASS}0-9])")
+_TO_DIGITS = {ord(numeral): digit for numeral, digit in _NUMERALS.items()} | {ord(sign): "-" for sign in "，,、"}
 
 
 def plain(text: str) -> tuple[str, Sequence[int] | None]:
     """The text as a reader takes it, and for each character its place in `text`; `None` where the places are the same."""
+    shown, places = _seen(text)
+    apart = runs(shown, has_digit(shown))
+    return _joined(shown, places, apart) if apart else (shown, places)
+
+
+def _seen(text: str) -> tuple[str, Sequence[int] | None]:
     if text.isascii() or _DISGUISED.search(text) is None:
         return text, None
     shown = text.translate(_TABLE)
@@ -77,11 +92,34 @@ def plain(text: str) -> tuple[str, Sequence[int] | None]:
     return shown, [place for place, one in enumerate(text) if _TABLE.get(ord(one), "") is not None]
 
 
+def _joined(shown: str, places: Sequence[int] | None, apart: list[Run]) -> tuple[str, Sequence[int]]:
+    parts: list[str] = []
+    kept: list[int] = []
+    done = 0
+    for start, end, signs in apart:
+        if start < done:
+            continue
+        parts += [shown[done:start], *(sign for sign, _ in signs)]
+        kept += [*range(done, start), *(place for _, place in signs)]
+        done = end
+    parts.append(shown[done:])
+    kept += range(done, len(shown))
+    return "".join(parts), kept if places is None else [places[place] for place in kept]
+
+
 def with_digits(text: str) -> str:
     """The text with runs of Chinese digits written as digits; of the same length."""
-    if text.isascii() or _SPELT.search(text) is None:
+    if text.isascii():
         return text
-    return _SPELT.sub(lambda run: run.group().translate(_TO_DIGITS), text)
+    if _SPELT.search(text) is not None:
+        text = _SPELT.sub(_as_digits, text)
+    if ("码" in text or "碼" in text or "令" in text) and _LOCK_CODE.search(text) is not None:
+        text = _LOCK_CODE.sub(_as_digits, text)
+    return text
+
+
+def _as_digits(run: re.Match[str]) -> str:
+    return run.group().translate(_TO_DIGITS)
 
 
 def has_digit(text: str) -> bool:

@@ -27,14 +27,22 @@ _PHONE_CUE = re.compile(
     r"聯絡|分機|"
     r"手提|专线|專線|免付費|市話|tel|phone|call|mobile|cell|fax|text|whatsapp|dial|reach|ring|contact|landline|sms|hotline|☎|📞|📱"
 )
-_DIALLED = re.compile(r"(?:打|拨|撥|搵我|打俾我|找我|值班室|前台|物业|物業|管理處|總機|总机|总台)[ :：，「给給]{0,2}$")
+_DIALLED = re.compile(
+    r"(?:打|拨|撥|搵我|打俾我|找我|值班室|前台|物业|物業|管理處|總機|总机|总台|[打拨撥][唔不]通|"
+    r"改打[我俺你他她]?[\u4e00-\u9fff]{0,4})[ :：，「给給]{0,2}$"
+)
 _OWN_NUMBER = re.compile(
-    r"(?:(?<![a-z])(?:my|his|her|our|their|whose|[a-z]{2,12}'s) (?:(?:new|old|own|work|home|direct|other|personal) ){0,2}number|(?:^|"
-    r"[.:;!?\n] ?)(?:the )?number)"
+    r"(?:(?<![a-z])(?:my|his|her|our|their|whose|[a-z]{2,12}'s) (?:(?:new|old|own|work|home|direct|other|personal)"
+    r" ){0,2}(?:number|num|digits)|(?:^|"
+    r"[.:;!?\n] ?)(?:the )?(?:number|num))"
     r"(?:'s| is| was|:)?:? ?[(（]?$",
     re.IGNORECASE,
 )
-_ID_CUE = re.compile(r"身份|身分|证件|證件|公民|id card|id no|id number|identity|national id|resident id")
+_ID_CUE = re.compile(
+    r"身份|身分|证件|證件|公民|[一二]代[证證]|老[证證]|户口|戶口|派出所|[男女][\\t ,，|｜]{1,3}(?:$|\\?t?)|id card|id no|"
+    r"id number|identity|national id|resident id"
+)
+_SENT_TO = re.compile(r"[^0-9.!?\n]{0,20}(?:[Ww]hats[Aa]pp|text me|call me|iMessage)")
 _IMEI_CUE = re.compile(r"imei|meid|串[号號码碼]|[设設][备備][号號识識标標]|手机识别|serial")
 _SSN_CUE = re.compile(r"ssn|social(?! (?:media|network|life|club))|itin|taxpayer|社会安全|社會安全")
 _NOT_A_CARD = re.compile(
@@ -72,6 +80,14 @@ _OTHER_CARDS = re.compile(
     r"(?:etc|公交|地[铁鐵]|交通|[图圖][书書][馆館]?|借[书書]|[会會][员員]|加油|校[园園]|[饭飯]|[医醫]保|社保|就[诊診]|[电電][视視]|里程|"
     r"捷[运運]|悠[游遊]|健保)卡?"
     r"(?:[号號卡][码碼]?)?[^0-9a-z]{0,4}$"
+)
+_AMOUNT_OF = re.compile(
+    r"\s?(?:[元万萬亿億吨噸次件步字票注股份克米度]|块[钱錢]|條?条(?![信短])|[个個](?![人月])|人[次民]|字节|位数|bytes|times|"
+    r"units|rows|dollars|usd|rmb|yuan)",
+    re.IGNORECASE,
+)
+_COUNTED_BY = re.compile(
+    r"(?:人口|[总總][数數量]|[销銷]量|播放量?|流量|产量|產量|[预預]算|[营營]收|市值)(?:[是为為破达達超约約]|[为為]|:|：| ){0,2}$"
 )
 _COUNTED = re.compile(r"\s?(?:[个個次人条條件注票元度步位字]|字节|脉冲|bytes|times|people|units|rows|ns|pulses)", re.IGNORECASE)
 _MARKET = re.compile(r"[0-9]{3}-[0-9]{7}-[0-9]{7}(?![0-9A-Za-z-])")  # the largest shop's orders
@@ -122,6 +138,8 @@ def _may_begin(text: str, groups: list[tuple[int, int]], index: int) -> bool:
     before = text[start - 1 : start]
     if before.isascii() and before.isalpha():
         word = _WORD_BEFORE.search(text, max(0, start - 11), start)
+        if text[start - 2 : start] in ("\\n", "\\t", "\\r"):
+            return True  # a text of JSON or a log, in which a line's end is spelt
         return word is not None and word.group().lower() in _CUE_LETTERS and not text[word.start() - 1 : word.start()].isdigit()
     if not index:
         return True
@@ -131,7 +149,10 @@ def _may_begin(text: str, groups: list[tuple[int, int]], index: int) -> bool:
         return False  # the rest of a run that is too long
     if gap == "." and text[earlier[1] - 1].isdigit():
         # Decimals, or an item's number in a list: "1.13800138000".
-        return earlier[1] - earlier[0] <= 2 and text[start:end][:1] == "1" and end - start == 11
+        listed_so = (
+            text[earlier[0] - 1 : earlier[0]] in ("", "\n", "，", "。", "；", "、", "：", ",", ";", ":", "(", "（") or earlier[0] == 0
+        )
+        return listed_so and earlier[1] - earlier[0] <= 2 and text[start:end][:1] == "1" and end - start == 11
     if gap in (" ", "-") and earlier[1] - earlier[0] == end - start == 4 and text[start] == "0":
         return False  # the second block of a card, not an area
     # Digits that stand one by one are read from the first of them.
@@ -187,8 +208,10 @@ def _classify(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
             return start, end, "ssn", 0, CERTAIN if dashed else CUED
     if length == 15 and whole and resident_id_15(digits) and _cued(_ID_CUE, text, start, end):
         return start, end, "resident_id", 0, CUED
-    if 14 <= length <= 16 and (whole or single or shape in ((6, 2, 6, 1), (2, 6, 6, 1), (8, 6, 1))):
-        if _cued(_IMEI_CUE, text, start, end):
+    if 14 <= length <= 16 and (
+        whole or single or shape in ((6, 2, 6, 1), (2, 6, 6, 1), (8, 6, 1), (4, 4, 4, 3), (4, 4, 4, 2), (3, 4, 4, 4))
+    ):
+        if _cued(_IMEI_CUE, text, start, end, 32):
             return start, end, "imei", 0, CUED
         # 01, 35, 86, 91 and 99 begin the type codes of nearly all devices.
         if length == 15 and digits[:2] in ("01", "35", "86", "91", "99") and luhn(digits):
@@ -212,6 +235,8 @@ def _identity(text: str, start: int, end: int, digits: str) -> Report | None:
 
 
 def _card(text: str, start: int, end: int, digits: str) -> Report | None:
+    if len(set(digits)) == 1:
+        return None
     cued = _cued(_CARD_CUE, text, start, end)
     if luhn(digits) and card_prefix(digits):
         if cued:
@@ -251,7 +276,7 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
     """The rank of what these digits are as a phone; `None` where they are none."""
     length = len(digits)
     if plus:
-        return CERTAIN if 8 <= length <= 15 and digits[0] != "0" else None
+        return CERTAIN if 8 <= length <= 15 and digits[0] != "0" and shape != (1, 5, 4) else None  # "ZIP+4 20500-0003"
     if digits.startswith("00") and 11 <= length <= 17 and digits.startswith(_ABROAD, 2):
         # In one piece only where the country's number leaves no doubt.
         whole = digits[2:5] in ("861", "852", "853", "886")
@@ -262,7 +287,8 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
         return LIKELY if shape == (13,) or shape[0] == 2 else None
     if length == 11:
         if digits[0] == "1" and digits[1] >= "3" and shape in _MOBILE_SHAPES:
-            return None if shape == (11,) and _AMOUNT.match(text, end) else LIKELY
+            counted = shape == (11,) and _counts(text, start, end)
+            return None if counted else LIKELY
         if digits[0] == "1" and len(shape) >= 4 and shape in ((1, 3, 3, 4), (1, 3, 4, 3)):
             return LIKELY
         if digits[0] == "0":
@@ -297,6 +323,8 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
             return LIKELY
         if digits[0] in "23456789" and shape in ((3, 3, 4), (10,), (3, 7)) and _cued(_PHONE_CUE, text, start, end, 24):
             return None if _NOT_DIALLED.search(text[max(0, start - 14) : start].lower()) is not None else CUED
+        if american and shape == (10,) and _SENT_TO.match(text, end) is not None:
+            return LIKELY
         # "my number is": of many things, so another word that explains it goes first
         if american and _numbered(text, start):
             return LIKELY
@@ -313,6 +341,15 @@ def _national(text: str, start: int, end: int, digits: str, shape: tuple[int, ..
     if _NOT_DIALLED.search(text[max(0, start - 14) : start].lower()) is not None:
         return None
     return CUED if _cued(_PHONE_CUE, text, start, end, 20) or _DIALLED.search(text, max(0, start - 8), start) is not None else None
+
+
+def _counts(text: str, start: int, end: int) -> bool:
+    """Whether eleven digits are a sum or a number of things, in spite of how they begin."""
+    if _AMOUNT.match(text, end) is not None:
+        return True
+    if _COUNTED_BY.search(text, max(0, start - 6), start) is not None:
+        return True
+    return _AMOUNT_OF.match(text, end) is not None and not _cued(_PHONE_CUE, text, start, start)
 
 
 def _numbered(text: str, start: int) -> bool:

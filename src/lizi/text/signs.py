@@ -9,6 +9,7 @@ from __future__ import annotations
 from lizi.text.cued import HAN_LABELS, LATIN_LABELS
 from lizi.text.matcher import Matcher
 from lizi.text.normal import has_digit
+from lizi.text.pairs import PAIR_SIGNS
 
 __all__ = ["DIGITS", "EVERY", "HARDWARE", "KEYS", "LABELS", "MAIL", "signs"]
 
@@ -24,6 +25,7 @@ _MATCHER = Matcher(
         (HARDWARE, "网卡|網卡|理地址|體位址|件地址"),
         (KEYS, r"[a-z0-9_\-./:=?&+%]{16}|-----begin |://| -"),
         (LABELS, "a/c"),
+        (LABELS, PAIR_SIGNS),
         *((_HAN_LABELS, pair) for pair in sorted({pair.lower() for pair in HAN_LABELS})),
     ],
     words=[(LABELS, word) for word in sorted(LATIN_LABELS)],
