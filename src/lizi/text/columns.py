@@ -1,4 +1,4 @@
-"""Tables in a text, with bars, commas, tabs or wide gaps between the cells: the cells below a head that a word explains.
+"""Tables in a text, with bars, commas, semicolons, tabs or wide gaps between the cells: the cells below a head that a word explains.
 
 Never looks at a row with fewer cells than its head. Bound: the rows of 1,024 characters below a head of 256, 16 rows at most.
 """
@@ -9,7 +9,7 @@ import re
 
 __all__ = ["below"]
 
-_HEAD_ENDS = re.compile(r"[ \"'（(]{0,3}(?:\||,|，|\t|  |\r?\n)")
+_HEAD_ENDS = re.compile(r"[ \"'（(#]{0,3}(?:\||,|，|;|\t|  |\r?\n)")
 _ROWS = 16
 _REACH = 1024
 
@@ -23,7 +23,7 @@ def below(text: str, start: int, end: int, form: re.Pattern[str]) -> list[tuple[
     if last < 0 or (first == 0 and start > 256):
         return []
     line = text[first:last]
-    sign = next((one for one in ("|", "\t", ",", "，", "  ") if one in line), "")
+    sign = next((one for one in ("|", "\t", ";", ",", "，", "  ") if one in line), "")
     if not sign:
         return []
     head = _cells(text, first, last, sign)

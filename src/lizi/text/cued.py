@@ -15,6 +15,7 @@ from lizi.text.chosen import CHOSEN, DESCRIBING, NOTHING, ORDINARY
 from lizi.text.columns import below
 from lizi.text.cues import CHINESE, CODE, ENGLISH, PREFIXED, RULES
 from lizi.text.found import CUED, GUESSED, KEY, LIKELY, Report
+from lizi.text.labels import names_a_thing
 from lizi.text.pairs import another, pairs
 from lizi.text.plausible import DATE, MANY, MASKED, OF_PEOPLE, STANDARD, UNIT, certain, plausible
 from lizi.text.tries import any_of
@@ -42,7 +43,7 @@ _BETWEEN_HAN = re.compile(r"[^0-9A-Za-z。！？；;!?\n@]{1,12}(?:(?:U?ID|QQ) ?
 _BETWEEN_LATIN = re.compile(r"(?:[ ,:'’\"(]{1,2}[A-Za-z][a-z'’]{0,14}){0,6}[ ,:=(\"“'.]{1,3}#?")
 _LONG_TOKEN = re.compile(r"(?=[^\s]{0,40}[0-9])(?=[^\s]{0,40}[A-Za-z])[!#-&(-+\--:=?-_a-~]{6,64}")
 _MEASURES = re.compile(
-    r" (?:steps|calories|sleep|progress|habits|weight)(?![a-z])|金[额額]|[时時][间間]|日期|[数數]量|[价價]|[费費]|[额額]|段|"
+    r"[奖獎]| (?:steps|calories|sleep|progress|habits|weight)(?![a-z])|金[额額]|[时時][间間]|日期|[数數]量|[价價]|[费費]|[额額]|段|"
     r"范围|範圍|率|余额|[积積]分| (?:date|time|total|amount|price|cost|"
     r"status|of|than|for about|about|over|worth)(?![a-z])|日活|月活|粉[丝絲]|人[数數]|[总總][数數]|累[计計]|播放|下[载載]|[销銷]量|"
     r"[营營]收|市值|用[户戶]量|[库庫]存"
@@ -95,7 +96,11 @@ _REACHING = _NUMBERED | {"one_time", "social", "account", "plate", "vehicle", "p
 """Rules whose value may stand some words away."""
 _HEADS = _NUMBERED | {"social", "account", "password", "plate"}
 """Rules whose word may be the head of a table's column."""
+_OF_A_THING = re.compile(
+    "的(?:[小]?[恒恆行]?星|卫星|衛星|船|飞机|飛機|公路|列[车車]|航班|文件|[产產]品|[设設]备|設備|[图圖]|表|[标標]准|標準)"
+)
 _COMMON = frozenset(("id", "code"))
+_SERIAL = frozenset(("序號", "序号"))
 _OWNED = re.compile(
     r"(?<![a-z])(?:my|your|his|her|their|under|enter|reset|2fa|the) (?:(?!promo|disc|coup|zip|post|area|count|sourc|prod|err|"
     r"dress|colo|qr|bar|"
@@ -103,6 +108,9 @@ _OWNED = re.compile(
     re.IGNORECASE,
 )
 _TURN = re.compile(r"<-|←|[是为為係这這那（(,]|is |was |on |as |for ")
+_CELL = re.compile(r"(?=(?:[^0-9]{0,8}[0-9]){4})[#+(]?[A-Za-z0-9][A-Za-z0-9_\-/ .()#+]{2,40}")
+_NO_CELL = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?: .{1,20})?|[0-9]{1,3}(?:\.[0-9]{1,3}){1,2}|[0-9]{1,2}:[0-9]{2}.{0,12}")
+"""Days, amounts and times: they stand in columns, too."""
 _DIGIT_OR_AT = re.compile("[0-9@]")
 _BY_ME = re.compile(r"(?<![a-z])my $", re.IGNORECASE)
 _PATH = frozenset("./")
@@ -204,7 +212,9 @@ def _is_known(known: Mapping[int, str], end: int, rule: str) -> bool:
 def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> None:
     kind = RULES[name][0]
     if text[start:end].lower() in _COMMON:
-        owned = _OWNED.search(text, max(0, start - 12), start) is not None or "一" <= text[start - 1 : start] <= "鿿"
+        before = text[max(0, start - 8) : start]
+        of_somebody = "一" <= before[-1:] <= "鿿" and (before[-1] == "的" or not names_a_thing(before))
+        owned = of_somebody or _OWNED.search(text, max(0, start - 12), start) is not None
         if not owned:
             return
     if name == "prefixed" or (kind == "order" and text[end : end + 2].strip("-_#")[:1].isdigit()):
@@ -218,8 +228,8 @@ def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> No
         spoken = _SPOKEN_CODE.search(text, max(0, start - 32), start)
         if spoken is not None:
             out.append((*spoken.span(1), "secret", 0, CUED))
-    if text[start - 1 : start] == "彩":
-        return  # "彩票号码"
+    if text[start - 1 : start] == "彩" or (text[start:end] in _SERIAL and names_a_thing(text[max(0, start - 8) : start])):
+        return  # "彩票号码", "中獎序號"
     if text[start:end] == "line":
         return  # a line of a file; the messenger is "LINE"
     if name == "phone" and text[end : end + 1] == "." and text[start - 1 : start] in _PATH:
@@ -228,11 +238,12 @@ def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> No
         return
     if name == "card" and _OTHER_CARDS.search(text, max(0, start - 6), start) is not None:
         name, kind = "number_of_account", "account"
-    if name in _HEADS:
-        cells = below(text, start, end, RULES[name][1])
-        if cells:
-            out += [(*cell, kind, 0, CUED) for cell in cells if _DIGIT_OR_AT.search(text, *cell) is not None or name == "booking"]
-            return
+    cells = below(text, start, end, RULES[name][1] if name in _HEADS else _CELL)
+    if not cells and name in _NUMBERED:
+        cells = below(text, start, end, _CELL)  # the head says enough: "A7731" is too short for a code elsewhere
+    if cells:
+        out += [(*cell, kind, 0, CUED) for cell in cells if _is_a_value(text, *cell, name)]
+        return
     if name == "generic":
         _generic(text, start, end, out)
         return
@@ -244,6 +255,13 @@ def _follow(text: str, start: int, end: int, name: str, out: list[Report]) -> No
         _generic(text, start, end, out)
     elif name in _REACHING and name != "one_time":
         _before(text, start, name, out)
+
+
+def _is_a_value(text: str, start: int, end: int, name: str) -> bool:
+    """Whether a cell below the head of rule `name` holds a value, and no day, amount or time."""
+    if name == "booking":
+        return True
+    return _DIGIT_OR_AT.search(text, start, end) is not None and _NO_CELL.fullmatch(text, start, end) is None
 
 
 def _directly(text: str, start: int, end: int, name: str, out: list[Report]) -> bool:
@@ -288,8 +306,10 @@ def _generic(text: str, start: int, end: int, out: list[Report]) -> None:
     named = _OF_WHAT.search(before)
     latin = text[end - 1].isascii()
     label = text[start:end]
-    if (latin and named is None) or (label not in _OF_SOMEONE and _OF_THINGS.search(before) is not None):
+    if (latin and named is None) or (label not in _OF_SOMEONE and (_OF_THINGS.search(before) is not None or names_a_thing(before))):
         return
+    if _OF_A_THING.match(text, stop) is not None:
+        return  # 编号为HD 209458的恒星
     digits = sum(map(str.isdigit, value))
     coded = value.upper() == value and any(map(str.isupper, value)) and digits >= 4
     # "编号" alone says nothing, so a row of digits behind it says no more.

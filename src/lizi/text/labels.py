@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from lizi.text.found import CUED, GUESSED, Report
 from lizi.text.tries import listed
 
-__all__ = ["labelled"]
+__all__ = ["labelled", "names_a_thing"]
 
 _REACH = 32
 _VALUE = re.compile(r"(?:[A-Z]{1,4} )?[0-9A-Za-z]{1,40}(?:[-_/][0-9A-Za-z]{1,40}){0,6}(?: [0-9]{2,6}(?![0-9A-Za-z.:：/年月日\-])){0,6}")
@@ -51,6 +51,12 @@ _THINGS = listed(
     "零 两 兩 的 了 挂 掛 编译 暗 法 逆 负 負 正 乘 除 斜 波浪 根 大于 小于 等于 不等 百分 连接 "
     "语句 标签 节点 端 信令 卫星 火箭 飞船 嫦娥 天宫 长征 探测器 高铁 地铁 线路 公交 巴士 开奖 開獎 中奖 中獎 幸运 幸運 "
     "随机 隨機 统计 統計 样本 樣本 "
+    "提交 版本 构建 構建 镜像 鏡像 容器 任务 任務 请求 請求 追踪 追蹤 调用 呼叫 流水线 批次 修订 修訂 补丁 補丁 会话 會話 消息 訊息 "
+    "事件 对象 物件 资源 資源 校验 校驗 哈希 雜湊 样品 樣品 集群 实例 實例 函数 线程 執行緒 缓存 快取 队列 分支 快照 数据集 資料集 "
+    "彩券 彩票 乐透 樂透 大奖 头奖 頭獎 奖 獎 兌獎 兑奖 货柜 貨櫃 集装箱 "
+    "会址 會址 屋苑 楼宇 樓宇 图则 圖則 地段 宪报 憲報 展位 专案 專案 格式 船只 船隻 股份 药物注册 藥物註冊 标书 標書 水样 水樣 "
+    "优惠 優惠 折扣 推广 推廣 校服 赛事 賽事 组别 組別 电路板 電路板 维修 維修 "
+    "小行星 恒星 恆星 行星 星系 门店 "
     "权登记 權登記 课 課 课程 課程 错误 錯誤 故障 材料 试剂 試劑 药品 藥品 标本 图书 圖書 索书 索書 资产 資產 仓库 倉庫 "
     "库存 庫存 库 庫 架 箱 罐 "
     "许可 許可 批准 核准文 检疫 检验 公告 通知 发文 發文 公文 议案 提案 法案 项目 項目 工程 型材 纱 紗 砂 油 电池 電池 耳机 "
@@ -104,6 +110,11 @@ _PICKED_UP = re.compile(
 )
 _OF_TRADE = re.compile("[单單案票订訂预預报報流运運件包挂退货貨函据據]|交易|物流|快[递遞]|合同|行李|[参參]考|[确確][认認]|受理|申[请請]")
 _STANDARD = re.compile(r"(?:SHA|MD|RFC|ISO|GB|UTF|AES|RSA|IEEE|RTX|GTX|USB|IP|DDR|HTTP|CVE|ISBN|ISSN)[-/T]{0,2}[0-9]|0x")
+
+
+def names_a_thing(before: str) -> bool:
+    """Whether what stands before a number's word is a thing of some kind and nobody's: 镜像, 頭獎, 提交."""
+    return before.endswith(_THINGS) and not before.endswith(_OF_SOMEBODY)
 
 
 def labelled(text: str, groups: list[tuple[int, int]]) -> list[Report]:

@@ -16,16 +16,16 @@ from lizi.text.labels import labelled
 __all__ = ["ibans", "plates", "tokens"]
 
 _PLATE = re.compile(
-    r"(?:[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航][A-HJ-NP-Za-hj-np-z]|"
+    r"(?:[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航] ?[A-HJ-NP-Za-hj-np-z]|"
     r"军[A-Z](?=[·•.]?[0-9]{5})|WJ "
     r"?[·•.]?[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼])"
     r"[·•.\- ]?(?:"
     r"[A-HJ-NP-Za-hj-np-z0-9]{4}[A-HJ-NP-Za-hj-np-z0-9挂掛学學警港澳领領使试試超](?:(?<=[0-9]{5})[DFABCEGHJKdfabceghjk]|"
-    r"(?<=[DFABCEGHJKdfabceghjk][0-9A-HJ-NP-Za-hj-np-z][0-9]{3})[0-9])?"
+    r"(?<=[DFABCEGHJKdfabceghjk][0-9A-HJ-NP-Za-hj-np-z][0-9]{3})[0-9])?(?:(?<=[0-9A-Za-z])[挂掛学學警港澳领領使试試超])?"
     r")(?![0-9A-Za-z])"
 )
 _PLATE_HINT = re.compile(
-    r"[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航军W](?=[A-Za-z0-9·•])"
+    r"[京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領民航军W](?= ?[A-Za-z0-9·•])"
 )
 _EMBASSY = re.compile(r"(?<![0-9])[0-9]{6}使")
 # Embassies of both styles, armed police with the number of a corps, and a dot before the letter.

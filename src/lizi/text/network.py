@@ -60,7 +60,7 @@ _SPACED_AT = re.compile(
 _V4 = re.compile(r"(?:(?<![0-9A-Za-z.])|(?<=IP)|(?<=ip)|(?<=Ip)|(?<=v4)|(?<=V4))(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
 _V4_CUE = re.compile(
     r"(?<![a-z])(?:(?:ip|ipv4|dns|ping|ssh|host|hosts|nat|vpn|vps|nas|lan|wan|telnet|nmap|curl|wget|ftp|sftp|rdp|proxy|addr|subnet|netmask|"
-    r"traceroute|route|bind|listen|nameserver)(?![a-z])|address|hostname|localhost|server|gateway|router|firewall|remote|connect|traffic|"
+    r"traceroute|route|bind|listen|nameserver|nodes?(?![-.j])|icmp|ttl|bytes|psql|iptables|redis)(?![a-z])|address|hostname|localhost|server|gateway|router|firewall|remote|connect|traffic|"
     r"request|attack|block|banned|log(?:ged|in|s)?(?: |-)?in|login|visitor|network|resolv|printer|camera|machine|cluster|port |http|deny|"
     r"allow|permit|reject|drop |source|destination|peer|endpoint|upstream|whitelist|blacklist|unreachable|timeout|timed out|packet|"
     r"inet|session|probe|scan|abuse|[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}[\s,|]|"
@@ -74,7 +74,8 @@ _V4_CUE = re.compile(
 _VERSION_CUE = re.compile(
     r"(?<![a-z])(?:v|ver|app|ios|os|android|windows|macos|linux|kernel|chrome|firefox|edge|safari|sdk|oid|sql server|driver|drivers|"
     r"firmware|plugin|"
-    r"package|lib[a-z]{1,12}|module|client|software|bios|java|jdk|php|nginx|score|scores|figure|fig|clause|chapter|article|section|"
+    r"package|lib[a-z]{1,12}|module|client(?! ?[=:]| ip)|software|bios|java|jdk|php|nginx|"
+    r"score|scores|figure|fig|clause|chapter|article|section|"
     r"paragraph|"
     r"part|item|table|office|word|excel|step|point|rule)(?![a-z])|version|release|build|upgrad|updat|install|deprecat|require|"
     r"changelog|patch|"
@@ -86,9 +87,14 @@ _VERSION_AFTER = re.compile(
     r"of the (?:app|manual|standard|spec)|之前的版)"
 )
 _DOCUMENTED = ([192, 0, 2], [198, 51, 100], [203, 0, 113])  # RFC 5737: no program counts its versions so
-_PLACED = re.compile(r"(?:(?<![a-z])(?:at|via|from|src|dst|on|to|with) |[=\[>])$")
+_PLACED = re.compile(r"(?:(?<![a-z-])(?:from|src|dst|node|client|rtt|-[a-z]) |[=\[>({|,\"'\t]\s?|  )$")
+_GOES_TO = re.compile(r"(?<![a-z])(?:at|via|on|to|with|by) $")
 _V4_MORE = re.compile(r":[0-9]{2,5}(?![0-9])|/[0-9]{1,2}(?![0-9])")
-_V6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9A-Za-z:])")
+_V6 = re.compile(
+    r"(?<![0-9A-Za-z:.])(?:(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}(?=:[0-9]{2,5}(?![0-9A-Za-z:]))|"  # with a port
+    r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?=:/|(?![0-9A-Za-z:])))"
+)
+_V6_MORE = re.compile(r"%[A-Za-z0-9]{1,15}|/[0-9]{1,3}(?![0-9])")
 _MAC = re.compile(
     r"(?:(?<![0-9A-Za-z:-])|(?<=MAC)|(?<=mac)|(?<=Mac)|"
     r"(?<=SSID))[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
@@ -225,7 +231,7 @@ def ip_addresses(text: str) -> list[Report]:
                 out.append(found)
     if ":" in text and _V6_HINT.search(text) is not None:
         for match in _V6.finditer(text):
-            value = match.group()
+            value = match.group() if match.group().endswith("::") else match.group().removesuffix(":")
             parts = sum(map(bool, value.split(":")))
             if len(value) < 6 or not any(one.isdigit() for one in value) or (parts < 3 and not value.lower().startswith("fe80")):
                 continue
@@ -233,7 +239,9 @@ def ip_addresses(text: str) -> list[Report]:
                 ipaddress.IPv6Address(value)
             except ValueError:
                 continue
-            out.append((match.start(), match.end(), "ip_address", 0, CERTAIN))
+            end = match.start() + len(value)
+            more = _V6_MORE.match(text, end)
+            out.append((match.start(), end if more is None else more.end(), "ip_address", 0, CERTAIN))
     return out
 
 
@@ -265,8 +273,11 @@ def _v4(text: str, start: int, end: int) -> Report | None:
         return None
     if _V4_CUE.search(after) is not None and parts != [1, 2, 3, 4]:
         return start, end, "ip_address", 0, CUED
-    # Without any word: only the networks at home, and what no version counts up to.
-    if parts[:3] in _DOCUMENTED or (parts[0] == 10 and _PLACED.search(before) is not None):
+    # Without any word: only the networks at home, what no version counts up to, and what stands where values do in logs and tables.
+    placed = before == "" or before[-1] == "\n" or _PLACED.search(before) is not None
+    if parts[:3] in _DOCUMENTED or (placed and (parts[0] == 10 or sum(part >= 30 for part in parts) >= 2)):
+        return start, end, "ip_address", 0, LIKELY
+    if parts[0] == 10 and _GOES_TO.search(before) is not None:
         return start, end, "ip_address", 0, LIKELY
     at_home = parts[:2] == [192, 168] or (parts[0] == 172 and 16 <= parts[1] <= 31)
     if at_home or (sum(part >= 100 for part in parts) >= 2 and parts[0] >= 11):

@@ -31,6 +31,8 @@ _VERSION = re.compile(r"[vV]?[0-9]{1,5}(?:\.[0-9]{1,5}){1,3}")
 STANDARD = re.compile(
     r"(?:SHA|MD|RFC|ISO|GB|UTF|AES|RSA|HTTPS?|ECMA|CVE|GPT|IEEE|COVID|USB|x86|arm|amd|utf|sha|md|Python|Java|Win)[-/T]{0,2}[0-9]"
 )
+_CHECKSUM = re.compile(r"(?:0x)?(?=[0-9A-Fa-f\-]{0,12}[A-Fa-f])[0-9A-Fa-f]{7,8}(?:-?[0-9A-Fa-f]{1,12}){0,10}")
+"""校验码 is what is sent to a phone, and what a file is compared by: the latter is hexadecimal."""
 _VAGUE = frozenset(("pass", "secret", "token", "credentials"))
 _CURRENCIES = frozenset("$€£¥￥")
 _MARK = re.compile("[0-9_@]")
@@ -56,6 +58,8 @@ def certain(text: str, name: str, value: str, begin: int, stop: int) -> bool:
         return digits >= 1 and any(map(str.isupper, value)) and len(value) >= 5 and value.upper() == value
     if value[0] == "@":
         return True
+    if _is_a_pattern(value):
+        return False
     if STANDARD.match(value) is not None:
         return False
     if DATE.fullmatch(value) or _VERSION.fullmatch(value) or UNIT.match(text, stop) or text[begin - 1 : begin] in _CURRENCIES:
@@ -73,6 +77,11 @@ def certain(text: str, name: str, value: str, begin: int, stop: int) -> bool:
     return digits >= (10 if name == "order_bare" else 6)
 
 
+def _is_a_pattern(value: str) -> bool:
+    """Whether zeros stand for any digits: 000-0000000."""
+    return len(value) > 6 and not any(one in "123456789" or one.isalpha() for one in value)
+
+
 def plausible(text: str, name: str, word: tuple[int, int], value: str, stop: int, strong: bool, joint: str) -> bool:
     """Whether the value is one, and not the next word, an amount or a year of the sentence."""
     start, end = word
@@ -80,6 +89,8 @@ def plausible(text: str, name: str, word: tuple[int, int], value: str, stop: int
         figures = sum(map(str.isdigit, value))
         mixed = value.lower() != value and value.upper() != value
         return (mixed and figures >= (1 if strong else 2)) or (figures >= 6 and "_" not in value)
+    if name == "one_time" and _CHECKSUM.fullmatch(value) is not None:
+        return False
     if name in ("answer", "wireless"):
         return (strong or " is" in joint) and value[:3] != "802"
     if name in ("password", "social", "account"):
@@ -146,7 +157,11 @@ def plausible(text: str, name: str, word: tuple[int, int], value: str, stop: int
             return False
         if _YEAR.fullmatch(value) and ((strong and len(value) > 4) or text[stop : stop + 1] in ("）", ")", "〕")):
             return False
-        if name == "order" and not strong and value.isdigit() and MANY.match(text, stop) is not None:
+        if name in ("order", "order_bare") and not strong and value.isdigit() and MANY.match(text, stop) is not None:
+            return False
+        if name == "order_bare" and "of " in joint and "#" not in joint:
+            return False  # an order of so many
+        if _is_a_pattern(value):
             return False
         mixed = name == "one_time" and value.upper() != value and value.lower() != value
         return sum(map(str.isdigit, value)) >= (2 if strong or mixed else 3)
