@@ -4,7 +4,7 @@ The forms are those of the United States, Britain, Ireland, Canada, Australia, S
 German, Spanish, Italian and Malay.
 
 The number and the street's suffix must both stand there; "Main Street" alone is none. Bound: an
-address begins at a number and takes at most 120 characters.
+address begins at a number, a unit or a town and takes at most the 288 characters that a step sees behind its beginning.
 """
 
 from __future__ import annotations
