@@ -56,6 +56,7 @@ from lizi.edge.upstream import HttpUpstream
 from lizi.errors import LiziError
 from lizi.house import House, Ports
 from lizi.routing import Traffic
+from lizi.text import stretches  # noqa: F401 - loads the recognisers before the first request, not with it
 from lizi.types import PartnerState
 
 __all__ = ["Worker", "main"]

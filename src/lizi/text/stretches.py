@@ -1,7 +1,7 @@
 """Text → where personal data and secrets stand in it, in stretches that each cost little.
 
 `passages` does the work in steps, so that a long prompt can be read between other exchanges;
-`recognise` is all its steps together, hence the two can't differ. A name that one stretch announces is known in
+`lizi.text.recognise` is all its steps together, hence the two can't differ. A name that one stretch announces is known in
 the later ones. Each stretch is looked at with some
 text before and after it, so a finding at a border is found as anywhere else. Never keeps or returns
 the text. Bound: a step reads at most _STRETCH + _BEFORE + _BEYOND characters with every recogniser,
@@ -29,7 +29,7 @@ from lizi.text.phrases import Phrases
 from lizi.text.remembered import Remembered
 from lizi.text.signs import DIGITS, HARDWARE, KEYS, LABELS, MAIL, signs
 
-__all__ = ["passages", "recognise"]
+__all__ = ["passages"]
 
 _STRETCH = 512  # characters of which a step reports the findings that begin there
 _BEFORE = 96  # the farthest that a cue stands from its value, with its value's own beginning
@@ -48,13 +48,8 @@ _CUED = frozenset(
 )
 
 
-def recognise(text: str, kinds: frozenset[str] = ALL, *, phrases: Phrases | None = None) -> list[Found]:
-    """The findings of these kinds in order, without overlaps. Never raises. Time is linear in the text."""
-    return [found for some in passages(text, kinds, phrases=phrases) for found in some]
-
-
 def passages(text: str, kinds: frozenset[str] = ALL, *, phrases: Phrases | None = None) -> Iterator[list[Found]]:
-    """Plan: yields the findings stretch by stretch, in order; each step is short, and together they are `recognise`.
+    """Plan: yields the findings stretch by stretch, in order; each step is short, and together they are `lizi.text.recognise`.
 
     The steps depend on the text alone, so it makes no difference how a caller spreads them over time.
     """
