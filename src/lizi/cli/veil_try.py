@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from lizi.cli.output import USAGE, Output
 from lizi.config import Config, load
+from lizi.text import Matcher, stretches  # noqa: F401 - the recognisers: loaded before the clock starts
 from lizi.types import ChatRequest, Text
 from lizi.veil import Lexicon, Unveiling, VeilBook, mask
 from lizi.veil.settings import profiles
@@ -31,6 +32,7 @@ def try_text(output: Output, config_path: Path, text: str, *, feature: str, mark
         text = sys.stdin.read(_MOST_CHARACTERS + 1)
     if len(text) > _MOST_CHARACTERS:
         output.fail(f"The text is longer than {_MOST_CHARACTERS:,} characters.", hint="Try a part of it.", code=USAGE, error="usage")
+    Matcher.prepare_all()
     lexicon, began = Lexicon(), time.perf_counter()
     work = mask(ChatRequest(model="", messages=[{"role": "user", "content": text}]), chosen, lexicon)
     while True:
